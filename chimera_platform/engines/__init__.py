@@ -1,0 +1,1 @@
+"""What decides to trade, and why: pure functions of market data that emit order intents."""

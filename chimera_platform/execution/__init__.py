@@ -1,0 +1,1 @@
+"""Orders from the intent to the fill."""

@@ -1,0 +1,230 @@
+"""The records of a decision's life: intent, decision, order event, fill, account mark.
+
+These are the rows of the journal and of ``out/*.parquet``; the digest of a run is over them. ``event_no`` is the
+row number in the run's event stream of the record at which something happened; money is integer nanos (1e-9) of
+the account's currency, so sums are exact.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+import numpy as np
+
+from chimera_platform.microstructure.feature_names import FEATURE_COUNT
+
+
+class Engine(IntEnum):
+    """Who wants the trade."""
+
+    HFT = 0
+    STRUCTURE = 1
+
+
+ENGINE_COUNT = len(Engine)
+
+
+class IntentReason(IntEnum):
+    """Why an engine wants a trade."""
+
+    IMBALANCE = 1  # queue and depth imbalance, microprice and trade flow agree
+    BREAKOUT = 2  # a range that was compressed on several timeframes has been left
+
+
+class DecisionReason(IntEnum):
+    """Why an intent was approved or refused; the first gate that refuses is the reason."""
+
+    APPROVED = 0
+    MARKET_NOT_TRADABLE = 1  # no two-sided, uncrossed, gap-free book
+    MODEL_SCORE = 2  # the signal model puts the chance of success below its threshold
+    SPREAD = 3  # spread above the limit
+    DRAWDOWN = 4  # the account's drawdown is above the limit
+    POSITION_OPEN = 5  # this engine already has a position or a working order in the instrument
+    ENGINE_CAP = 6  # the engine's share of capital is used up
+    SYMBOL_CAP = 7  # the instrument's cap is used up
+    ACCOUNT_CAP = 8  # the account's cap is used up
+    SIZE_ZERO = 9  # what the caps and multipliers leave is less than one lot
+    ORDER_RATE = 10  # too many orders in the window
+    SHUTDOWN = 11  # the flow takes no new risk
+
+
+class OrderType(IntEnum):
+    """How an order meets the book."""
+
+    MARKET = 1
+    LIMIT = 2
+
+
+class TimeInForce(IntEnum):
+    """How long an order lives."""
+
+    GTC = 1
+    IOC = 2
+
+
+class OrderStatus(IntEnum):
+    """The state an order is in after an order event."""
+
+    PENDING_NEW = 1  # sent, not yet at the venue
+    NEW = 2  # working at the venue
+    PARTIALLY_FILLED = 3
+    FILLED = 4
+    PENDING_CANCEL = 5
+    CANCELLED = 6
+    REJECTED = 7
+    EXPIRED = 8
+
+
+class OrderReason(IntEnum):
+    """Why an order was sent, or why it ended without filling."""
+
+    NONE = 0
+    ENTRY = 1
+    STOP = 2  # exit: the stop was reached
+    TARGET = 3  # exit: the target was reached
+    TIME = 4  # exit: held as long as the intent allowed
+    NO_LIQUIDITY = 5  # nothing (more) to trade against at an acceptable price
+    VENUE_CLOSED = 6  # halted, gap or session closed when the order arrived
+    TIME_TO_LIVE = 7  # a limit order was not filled in time
+    FLATTEN = 8  # exit: the account is being closed down
+    VENUE_REJECT = 9  # the venue refused it
+
+
+class Liquidity(IntEnum):
+    """Which side of the trade the order was."""
+
+    MAKER = 1
+    TAKER = 2
+
+
+INTENT_DTYPE = np.dtype(
+    [
+        ("intent_no", "<i8"),  # row number in the run, given by the coordinator
+        ("event_no", "<i8"),
+        ("ts_event", "<i8"),  # ns UTC
+        ("seq", "<i8"),
+        ("limit_price", "<i8"),  # ticks; 0 for a market order
+        ("size", "<i8"),  # lots wanted
+        ("stop_distance", "<i8"),  # ticks from the entry price; at least 1
+        ("target_distance", "<i8"),  # ticks from the entry price; at least 1
+        ("max_hold_ns", "<i8"),  # exit after this long
+        ("time_to_live_ns", "<i8"),  # cancel an unfilled limit order after this long
+        ("bid_price", "<i8"),  # ticks, at the decision
+        ("ask_price", "<i8"),  # ticks, at the decision
+        ("confidence", "<f8"),  # [0, 1], the engine's own
+        ("model_score", "<f8"),  # [0, 1], the release's model; NaN where there is none
+        ("model_threshold", "<f8"),  # the release's threshold; NaN where there is none
+        ("features", "<f8", (FEATURE_COUNT,)),  # in FEATURE_NAMES' order
+        ("instrument_id", "<i4"),
+        ("release_no", "<i4"),  # which release of the run was in force
+        ("reason", "<u2"),  # IntentReason
+        ("engine", "u1"),  # Engine
+        ("order_type", "u1"),  # OrderType
+        ("side", "i1"),
+    ]
+)
+
+DECISION_DTYPE = np.dtype(
+    [
+        ("intent_no", "<i8"),
+        ("event_no", "<i8"),
+        ("ts_event", "<i8"),
+        ("size_wanted", "<i8"),  # lots
+        ("size_approved", "<i8"),  # lots; 0 where refused
+        ("reserved_nanos", "<i8"),  # notional reserved for it
+        ("engine_exposure_nanos", "<i8"),  # committed + reserved of the engine before
+        ("engine_cap_nanos", "<i8"),
+        ("symbol_exposure_nanos", "<i8"),
+        ("account_exposure_nanos", "<i8"),
+        ("equity_nanos", "<i8"),
+        ("drawdown_nanos", "<i8"),  # below the peak of equity; >= 0
+        ("spread", "<i8"),  # ticks
+        ("size_multiplier", "<f8"),  # [0, 1]
+        ("engine_weight", "<f8"),
+        ("instrument_id", "<i4"),
+        ("release_no", "<i4"),
+        ("reason", "<u2"),  # DecisionReason
+        ("engine", "u1"),
+        ("approved", "u1"),
+        ("side", "i1"),
+    ]
+)
+
+ORDER_EVENT_DTYPE = np.dtype(
+    [
+        ("order_event_no", "<i8"),  # row number in the run
+        ("order_no", "<i8"),  # the order; its first row is PENDING_NEW
+        ("intent_no", "<i8"),  # the entry intent that it belongs to, exits too
+        ("event_no", "<i8"),
+        ("ts_event", "<i8"),  # ns UTC, when this state was reached
+        ("ts_sent", "<i8"),  # ns UTC, when the order was sent
+        ("price", "<i8"),  # ticks; limit, 0 for a market order
+        ("size", "<i8"),  # lots ordered
+        ("filled", "<i8"),  # lots filled so far
+        ("bid_price", "<i8"),  # ticks, at this event
+        ("ask_price", "<i8"),
+        ("instrument_id", "<i4"),
+        ("reason", "<u2"),  # OrderReason
+        ("engine", "u1"),
+        ("order_type", "u1"),
+        ("time_in_force", "u1"),
+        ("status", "u1"),  # OrderStatus after this event
+        ("is_exit", "u1"),  # 1: reduces a position, 0: an entry
+        ("side", "i1"),
+    ]
+)
+
+FILL_DTYPE = np.dtype(
+    [
+        ("fill_no", "<i8"),  # row number in the run
+        ("order_no", "<i8"),
+        ("intent_no", "<i8"),
+        ("event_no", "<i8"),
+        ("ts_event", "<i8"),
+        ("ts_sent", "<i8"),
+        ("price", "<i8"),  # ticks
+        ("size", "<i8"),  # lots
+        ("cash_nanos", "<i8"),  # change of cash by the trade itself: -side * price * size * tick value
+        ("fee_nanos", "<i8"),  # paid (negative: rebate)
+        ("realised_nanos", "<i8"),  # profit realised by this fill against average entry cost, before fees
+        ("position_after", "<i8"),  # signed lots of (engine, instrument)
+        ("bid_price", "<i8"),
+        ("ask_price", "<i8"),
+        ("decision_bid", "<i8"),  # ticks, when the order was decided: the arrival price
+        ("decision_ask", "<i8"),
+        ("instrument_id", "<i4"),
+        ("reason", "<u2"),  # OrderReason of the order
+        ("engine", "u1"),
+        ("liquidity", "u1"),
+        ("is_exit", "u1"),
+        ("side", "i1"),
+    ]
+)
+
+MARK_DTYPE = np.dtype(
+    [
+        ("mark_no", "<i8"),  # row number in the run
+        ("event_no", "<i8"),
+        ("ts_event", "<i8"),
+        ("position", "<i8"),  # signed lots
+        ("cost_nanos", "<i8"),  # signed cost of the position
+        ("value_nanos", "<i8"),  # signed value of the position at the mid
+        ("realised_nanos", "<i8"),  # since the start of the run, before fees
+        ("fees_nanos", "<i8"),  # since the start of the run
+        ("committed_nanos", "<i8"),
+        ("reserved_nanos", "<i8"),
+        ("equity_nanos", "<i8"),  # of the whole account
+        ("instrument_id", "<i4"),
+        ("release_no", "<i4"),
+        ("engine", "u1"),
+    ]
+)
+
+RELEASE_CHANGE_DTYPE = np.dtype(
+    [
+        ("release_no", "<i8"),  # 0 at the start of a run, then 1, 2, …
+        ("event_no", "<i8"),  # the first event decided under it
+        ("ts_event", "<i8"),  # ns UTC of the last event before it; 0 at the start
+        ("release_id", "S32"),  # the release's content address; b"" for the built-in defaults
+    ]
+)

@@ -1,0 +1,1 @@
+"""One reader a source format; each yields bounded batches of events in time order."""

@@ -1,0 +1,1 @@
+"""What the book and the tape say: features of order flow."""

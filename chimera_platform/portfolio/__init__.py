@@ -1,0 +1,1 @@
+"""What is owned: positions, cash, profit and loss."""

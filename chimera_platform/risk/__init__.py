@@ -1,0 +1,1 @@
+"""What may be traded: allocation and the gates that refuse."""

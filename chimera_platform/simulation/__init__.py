@@ -1,0 +1,1 @@
+"""Stand-ins for the outside world: a seeded market and a venue that fills orders in event time."""
