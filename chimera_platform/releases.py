@@ -1,0 +1,397 @@
+"""Releases: what batch work hands to the running flow (architecture rule 3).
+
+A release is an immutable folder named after its content: ``parameters.json``, ``weights.json``, ``model.json``
+(where there is a model) and ``manifest.json``, which holds the hash of each file, the model's threshold and where
+everything came from. The release's id is the first 32 hex digits of the manifest's SHA-256, so nothing in the
+folder can change without the id betraying it. ``CURRENT`` names the promoted one and is swapped atomically;
+``promotions.jsonl`` says when and why.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import math
+import os
+import re
+import shutil
+import uuid
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from chimera_platform.errors import ChimeraError, ReleaseError
+from chimera_platform.execution.records import Engine
+from chimera_platform.learning.model_inputs import MODEL_INPUT_COUNT, MODEL_INPUT_NAMES
+from chimera_platform.learning.trees import Trees
+
+FORMAT = 1
+PARAMETER_SECTIONS = ("hft", "structure")
+"""The settings sections that a release may override: the engines' own, never risk limits or the account."""
+
+ENGINE_NAMES = tuple(engine.name.lower() for engine in Engine)
+MODEL_BYTES_MAX = 64 * 2**20
+_ID = re.compile(r"[0-9a-f]{32}")
+_PARAMETERS, _WEIGHTS, _MODEL, _MANIFEST = "parameters.json", "weights.json", "model.json", "manifest.json"
+
+
+@dataclass(frozen=True)
+class Release:
+    """A verified release.
+
+    Attributes
+    ----------
+    id : content address, 32 lower-case hex digits.
+    parameters : settings section → key → value, overriding the configuration's.
+    weights : engine name in lower case → weight in [0, 1].
+    trees : the signal model, or None for 'take every intent'.
+    threshold : an intent whose score is below it is refused, [0, 1]; without meaning where there is no model.
+    manifest : the manifest as stored: ``format``, ``threshold``, ``model_inputs``, ``files``, ``provenance``.
+    """
+
+    id: str
+    parameters: dict[str, dict[str, float]]
+    weights: dict[str, float]
+    trees: Trees | None = field(compare=False)
+    threshold: float
+    manifest: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Promotion:
+    """One change of the pointer: a line of ``promotions.jsonl``."""
+
+    at: str  # UTC, ISO 8601
+    action: str  # promote | rollback
+    id: str
+    previous: str | None
+    reason: str
+
+
+def canonical_json(value: Any) -> bytes:
+    """Return the one byte form of a JSON value: sorted keys, no spaces, UTF-8, no NaN."""
+    try:
+        text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise ReleaseError(f"a release holds plain JSON values without NaN or infinity: {error}") from None
+    return text.encode()
+
+
+class ReleaseStore:
+    """The releases of one work folder.
+
+    Parameters
+    ----------
+    folder : made at the first :meth:`create`; reading from a folder that isn't there finds no releases.
+    """
+
+    def __init__(self, folder: Path | str) -> None:
+        self.folder = Path(folder)
+
+    # ---- releases -----------------------------------------------------------------------------------------
+
+    def create(
+        self,
+        parameters: Mapping[str, Mapping[str, float]],
+        weights: Mapping[str, float],
+        model_json: bytes | None,
+        threshold: float,
+        manifest: Mapping[str, Any],
+    ) -> Release:
+        """Write a release and return it; the same content gives the same id and is written once.
+
+        Parameters
+        ----------
+        parameters : overrides of the sections in :data:`PARAMETER_SECTIONS`, checked against their bounds.
+        weights : engine name → weight in [0, 1]; engines not named keep the configuration's.
+        model_json : XGBoost's JSON model over :data:`MODEL_INPUT_NAMES`, or None.
+        threshold : [0, 1].
+        manifest : provenance (warehouse snapshot, trained days, run ids, validation report, gates): JSON values.
+
+        Raises
+        ------
+        ReleaseError
+            If a value is out of bounds or the folder cannot be written; nothing is left behind.
+        """
+        files = {_PARAMETERS: canonical_json(parameters), _WEIGHTS: canonical_json(weights)}
+        if model_json is not None:
+            files[_MODEL] = model_json
+        files[_MANIFEST] = canonical_json(
+            {
+                "format": FORMAT,
+                "threshold": float(threshold),
+                "model_inputs": list(MODEL_INPUT_NAMES) if model_json is not None else [],
+                "files": {name: {"sha256": _sha256(data), "bytes": len(data)} for name, data in files.items()},
+                "provenance": manifest,
+            }
+        )
+        release_id = _sha256(files[_MANIFEST])[:32]
+        release = _parse(release_id, files, where="the new release")
+        with self._locked(f"write release {release_id}"):
+            if (self.folder / release_id).exists():
+                return self.load(release_id)
+            self._write_folder(release_id, files)
+        return release
+
+    def load(self, release_id: str) -> Release:
+        """Return the release after checking every file against its hash.
+
+        Raises
+        ------
+        ReleaseError
+            If it isn't there, or a file is missing or altered (named, with what to do).
+        """
+        if not _ID.fullmatch(release_id):
+            raise ReleaseError(f"release id {release_id!r}: expected 32 lower-case hex digits (chimera release list)")
+        path = self.folder / release_id
+        if not path.is_dir():
+            raise ReleaseError(f"no release {release_id} in {self.folder}; see `chimera release list`")
+        files = {_MANIFEST: _read(path / _MANIFEST)}
+        if _sha256(files[_MANIFEST])[:32] != release_id:
+            raise _altered(path / _MANIFEST, f"its hash is not the release's id {release_id}")
+        for name, entry in _manifest_files(files[_MANIFEST], str(path)).items():
+            files[name] = _read(path / name)
+            if _sha256(files[name]) != entry["sha256"]:
+                raise _altered(path / name, "its hash is not the one in manifest.json")
+        return _parse(release_id, files, where=str(path))
+
+    def list(self) -> tuple[str, ...]:
+        """Return the ids of the stored releases, oldest first; they are not verified."""
+        if not self.folder.is_dir():
+            return ()
+        found = [p for p in self.folder.iterdir() if p.is_dir() and _ID.fullmatch(p.name)]
+        return tuple(p.name for p in sorted(found, key=lambda p: (p.stat().st_mtime_ns, p.name)))
+
+    # ---- promotion ----------------------------------------------------------------------------------------
+
+    def current(self) -> str | None:
+        """Return the id of the promoted release, None before the first promotion; it is not verified."""
+        pointer = self.folder / "CURRENT"
+        try:
+            text = pointer.read_text(encoding="ascii", errors="replace").strip()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise ReleaseError(f"cannot read {pointer}: {error.strerror}") from error
+        if not _ID.fullmatch(text):
+            raise ReleaseError(
+                f"{pointer} holds {text[:40]!r}, not a release id; promote one with `chimera release promote ID`"
+            )
+        return text
+
+    def promote(self, release_id: str, reason: str = "by hand") -> Release:
+        """Verify a release, then make it the current one; a release that fails leaves the old one in force."""
+        release = self.load(release_id)
+        with self._locked(f"promote release {release_id}"):
+            previous = self._current_or_none()
+            if previous != release_id:
+                self._point("promote", release_id, previous, reason, self._effective_history(previous))
+        return release
+
+    def rollback(self, reason: str = "by hand") -> str:
+        """Make the release that was in force before the current one current again, and return its id.
+
+        Rolling back twice goes two releases back. Raises ReleaseError if there is none before, or it is altered.
+        """
+        with self._locked("roll back"):
+            current = self._current_or_none()
+            history = self._effective_history(current)
+            stack: list[str] = []
+            for entry in history:
+                if entry.action == "rollback":
+                    stack.pop()
+                else:
+                    stack.append(entry.id)
+            if len(stack) < 2:
+                raise ReleaseError(f"nothing to roll back to: no release was in force before {current}")
+            target = stack[-2]
+            self.load(target)
+            self._point("rollback", target, current, reason, history)
+        return target
+
+    def history(self) -> tuple[Promotion, ...]:
+        """Return every change of the pointer, oldest first."""
+        with contextlib.suppress(ReleaseError):
+            return self._effective_history(self.current())
+        return self._read_history()
+
+    # ---- on disk ------------------------------------------------------------------------------------------
+
+    def _current_or_none(self) -> str | None:
+        """Return the current id; a pointer that cannot be read counts as none, so that promoting mends it."""
+        try:
+            return self.current()
+        except ReleaseError:
+            return None
+
+    def _read_history(self) -> tuple[Promotion, ...]:
+        path = self.folder / "promotions.jsonl"
+        try:
+            lines = path.read_text(encoding="utf-8").splitlines()
+        except FileNotFoundError:
+            return ()
+        try:
+            return tuple(Promotion(**json.loads(line)) for line in lines)
+        except (ValueError, TypeError) as error:
+            raise ReleaseError(f"{path} is damaged ({error}); move it away: promotion starts a new one") from error
+
+    def _effective_history(self, current: str | None) -> tuple[Promotion, ...]:
+        """Return the history without a last entry whose swap of the pointer never happened (a crash between)."""
+        history = self._read_history()
+        if history and history[-1].id != current and history[-1].previous == current:
+            return history[:-1]
+        return history
+
+    def _point(self, action: str, to: str, previous: str | None, reason: str, history: tuple[Promotion, ...]) -> None:
+        """Record the change, then swap the pointer: a crash between leaves the old release in force."""
+        entry = Promotion(datetime.now(UTC).isoformat(timespec="seconds"), action, to, previous, reason)
+        lines = [canonical_json(asdict(e)) + b"\n" for e in [*history, entry]]
+        _replace_file(self.folder / "promotions.jsonl", b"".join(lines))
+        _replace_file(self.folder / "CURRENT", f"{to}\n".encode())
+
+    def _write_folder(self, release_id: str, files: Mapping[str, bytes]) -> None:
+        for left_over in self.folder.glob(".new-*"):
+            shutil.rmtree(left_over)
+        temporary = self.folder / f".new-{uuid.uuid4().hex}"
+        try:
+            temporary.mkdir()
+            for name, data in files.items():
+                _write_synced(temporary / name, data)
+            _sync_folder(temporary)
+            temporary.rename(self.folder / release_id)
+            _sync_folder(self.folder)
+        except OSError:
+            shutil.rmtree(temporary, ignore_errors=True)
+            raise
+
+    @contextlib.contextmanager
+    def _locked(self, doing: str) -> Iterator[None]:
+        """Hold the store's lock, and turn the operating system's refusals into ReleaseError."""
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with (self.folder / ".lock").open("ab") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                yield
+        except OSError as error:
+            raise ReleaseError(f"cannot {doing} in {self.folder}: {error.strerror or error}") from error
+
+
+# ---- content --------------------------------------------------------------------------------------------------
+
+
+def _manifest_files(manifest: bytes, where: str) -> dict[str, dict[str, Any]]:
+    """Return the manifest's file table, or refuse a manifest that was not written by :meth:`ReleaseStore.create`."""
+    try:
+        files: dict[str, dict[str, Any]] = json.loads(manifest)["files"]
+        names = set(files)
+    except (ValueError, KeyError, TypeError) as error:
+        raise ReleaseError(f"{where}: manifest.json is not a release's manifest: {error!r}") from None
+    if not {_PARAMETERS, _WEIGHTS} <= names <= {_PARAMETERS, _WEIGHTS, _MODEL}:
+        raise ReleaseError(f"{where}: manifest.json lists {sorted(names)}; a release has other files")
+    return files
+
+
+def _parse(release_id: str, files: Mapping[str, bytes], where: str) -> Release:
+    """Return the release that verified file contents say, or refuse what no running flow could use."""
+    manifest = json.loads(files[_MANIFEST])
+    if manifest.get("format") != FORMAT:
+        raise ReleaseError(f"{where}: format {manifest.get('format')!r}; this version reads {FORMAT}: train anew")
+    parameters = json.loads(files[_PARAMETERS])
+    weights = json.loads(files[_WEIGHTS])
+    threshold = manifest["threshold"]
+    _check_parameters(parameters, where)
+    _check_weights(weights, where)
+    if not 0.0 <= threshold <= 1.0:
+        raise ReleaseError(f"{where}: threshold is {threshold}; expected a number in [0, 1]")
+    trees = None
+    if _MODEL in files:
+        if manifest["model_inputs"] != list(MODEL_INPUT_NAMES):
+            raise ReleaseError(f"{where}: its model was trained on other inputs than this version feeds: train anew")
+        trees = _parse_model(files[_MODEL], where)
+    return Release(release_id, parameters, weights, trees, threshold, manifest)
+
+
+def _parse_model(data: bytes, where: str) -> Trees:
+    if len(data) > MODEL_BYTES_MAX:
+        raise ReleaseError(f"{where}: model.json has {len(data):,} bytes; at most {MODEL_BYTES_MAX:,} are allowed")
+    trees = Trees.from_json(data, f"{where}: model.json")
+    if trees.feature_count != MODEL_INPUT_COUNT or trees.feature_names not in ((), MODEL_INPUT_NAMES):
+        names = ", ".join(trees.feature_names) or f"{trees.feature_count} inputs"
+        raise ReleaseError(f"{where}: model.json reads {names}; expected {', '.join(MODEL_INPUT_NAMES)}")
+    return trees
+
+
+def _check_parameters(parameters: Mapping[str, Mapping[str, float]], where: str) -> None:
+    for section, values in parameters.items():
+        if section not in PARAMETER_SECTIONS:
+            allowed = ", ".join(PARAMETER_SECTIONS)
+            raise ReleaseError(f"{where}: a release cannot set section '{section}'; it may set {allowed}")
+        for key, value in values.items():
+            if not isinstance(value, int | float) or not math.isfinite(value):
+                raise ReleaseError(f"{where}: {section}.{key} is {value!r}; expected a finite number")
+    if any(parameters.values()):
+        from chimera_platform.configuration import Configuration, with_parameters
+
+        try:
+            with_parameters(Configuration(), parameters)
+        except (ChimeraError, ValueError) as error:
+            raise ReleaseError(f"{where}: {error}") from error
+
+
+def _check_weights(weights: Mapping[str, float], where: str) -> None:
+    for engine, weight in weights.items():
+        if engine not in ENGINE_NAMES:
+            raise ReleaseError(f"{where}: unknown engine '{engine}'; known: {', '.join(ENGINE_NAMES)}")
+        if not isinstance(weight, int | float) or not 0.0 <= weight <= 1.0:
+            raise ReleaseError(f"{where}: weight of {engine} is {weight!r}; expected a number in [0, 1]")
+
+
+# ---- files ----------------------------------------------------------------------------------------------------
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def _altered(path: Path, how: str) -> ReleaseError:
+    return ReleaseError(
+        f"{path} was altered: {how}; the release is refused. Restore the folder from a copy, or promote another"
+    )
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise ReleaseError(
+            f"{path} is missing; the release is refused. Restore the folder from a copy, or promote another"
+        ) from None
+    except OSError as error:
+        raise ReleaseError(f"cannot read {path}: {error.strerror}") from error
+
+
+def _write_synced(path: Path, data: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync_folder(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _replace_file(path: Path, data: bytes) -> None:
+    """Write ``path`` so that a reader sees the old content or the new, never a part."""
+    temporary = path.with_name(f".{path.name}.new")
+    _write_synced(temporary, data)
+    temporary.replace(path)
+    _sync_folder(path.parent)
