@@ -1,0 +1,118 @@
+"""The configuration of a run: every settings section in one validated, frozen object.
+
+A TOML file holds one table per section; what it does not name keeps its default. A release overrides single
+parameters of the engines through :func:`with_parameters`, under the same validation.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from chimera_platform.engines.hft import HftSettings
+from chimera_platform.engines.structure import StructureSettings
+from chimera_platform.errors import ConfigurationError
+from chimera_platform.portfolio.account import AccountSettings
+from chimera_platform.risk.allocator import AllocatorSettings
+from chimera_platform.risk.governor import RiskSettings
+from chimera_platform.settings import Settings
+from chimera_platform.simulation.venue import VenueSettings
+
+
+class Configuration(Settings):
+    """All settings of a run; each section stands beside the code that it configures."""
+
+    hft: HftSettings = HftSettings.model_validate({})
+    structure: StructureSettings = StructureSettings.model_validate({})
+    risk: RiskSettings = RiskSettings.model_validate({})
+    allocator: AllocatorSettings = AllocatorSettings.model_validate({})
+    venue: VenueSettings = VenueSettings.model_validate({})
+    account: AccountSettings = AccountSettings.model_validate({})
+
+
+def load_configuration(path: Path | None = None) -> Configuration:
+    """Read a configuration file.
+
+    Parameters
+    ----------
+    path : a TOML file with one table per section, or None for the defaults.
+
+    Raises
+    ------
+    ConfigurationError
+        Naming the file, the key, its value and what was expected; unknown keys are refused.
+    """
+    if path is None:
+        return Configuration()
+    try:
+        content = tomllib.loads(path.read_bytes().decode("utf-8"))
+    except OSError as error:
+        raise ConfigurationError(f"{path}: cannot read the configuration file: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(f"{path}: not UTF-8 text at byte {error.start}; expected a TOML file") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigurationError(f"{path}: not valid TOML: {error}") from error
+    return _validated(content, str(path))
+
+
+def with_parameters(configuration: Configuration, parameters: Mapping[str, Mapping[str, float]]) -> Configuration:
+    """Return ``configuration`` with single settings replaced, validated as if they stood in the file.
+
+    Parameters
+    ----------
+    parameters : section → key → value, as a release holds them. A float with an integral value is accepted for
+        an integer setting, 0 and 1 for a switch.
+
+    Raises
+    ------
+    ConfigurationError
+        If a section or key is unknown or a value is out of its bounds.
+    """
+    if not parameters:
+        return configuration
+    content: dict[str, Any] = configuration.model_dump()
+    for section, values in parameters.items():
+        if section not in content:
+            raise _unknown("parameters", section, values, sorted(content))
+        for key, value in values.items():
+            if key not in content[section]:
+                raise _unknown("parameters", f"{section}.{key}", value, sorted(content[section]))
+            content[section][key] = value
+    return _validated(content, "parameters")
+
+
+def _validated(content: dict[str, Any], where: str) -> Configuration:
+    try:
+        return Configuration.model_validate(content)
+    except ValidationError as error:
+        raise ConfigurationError("; ".join(_sentence(where, dict(e)) for e in error.errors())) from error
+
+
+def _sentence(where: str, error: dict[str, Any]) -> str:
+    """Turn one of pydantic's errors into file, key, value and expectation."""
+    location = [str(part) for part in error["loc"]]
+    if error["type"] == "extra_forbidden":
+        return str(_unknown(where, ".".join(location), error["input"], _known_keys(location)))
+    return f"{where}: '{'.'.join(location)}' is {error['input']!r}; expected: {_expectation(error)}"
+
+
+def _expectation(error: dict[str, Any]) -> str:
+    message = str(error["msg"])
+    return message.removeprefix("Input should be ").removeprefix("Value error, ")
+
+
+def _known_keys(location: list[str]) -> list[str]:
+    fields = Configuration.model_fields
+    if len(location) > 1:
+        section = fields[location[0]].annotation
+        if isinstance(section, type) and issubclass(section, Settings):
+            fields = section.model_fields
+    return sorted(fields)
+
+
+def _unknown(where: str, key: str, value: object, known: list[str]) -> ConfigurationError:
+    return ConfigurationError(f"{where}: unknown key '{key}' with value {value!r}; expected one of: {', '.join(known)}")

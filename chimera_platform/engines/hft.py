@@ -1,0 +1,164 @@
+"""The HFT engine: what the next moves of the mid will be, from who is pushing the book now.
+
+Four measures of pressure must point the same way before it wants a trade: the queue imbalance at the touch (Gould
+and Bonart 2016), the microprice's distance from the mid, the normalised order-flow imbalance of the last ten
+seconds (Cont, Kukanov and Stoikov 2014) and, where the source prints trades, the trade imbalance. A source that
+publishes no sizes says nothing by its queues; there the order-flow imbalance (then a count of quote moves) decides
+alone, against a limit of its own, together with the direction of the mid's last ten seconds.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from pydantic import Field
+
+from chimera_platform.engines.interface import distance_ticks, order_size_lots, volatility_ticks, write_intent
+from chimera_platform.execution.records import Engine, IntentReason
+from chimera_platform.kernels import kernel
+from chimera_platform.market.book import best_ask, best_bid
+from chimera_platform.market.events import EventFlag
+from chimera_platform.microstructure.feature_names import Feature
+from chimera_platform.settings import Settings
+
+
+class HftSettings(Settings):
+    """Parameters of the HFT engine; the bounds are the optimiser's search space."""
+
+    enabled: bool = Field(True, description="whether the engine emits intents")
+    queue_imbalance_min: float = Field(0.4, ge=0.0, le=1.0, description="least queue imbalance towards the trade")
+    microprice_edge_min: float = Field(
+        0.2, ge=0.0, le=0.5, description="least (microprice - mid) / spread towards the trade"
+    )
+    ofi_norm_min: float = Field(0.2, ge=0.0, le=1.0, description="least normalised 10 s OFI towards the trade")
+    trade_imbalance_min: float = Field(
+        0.1, ge=-1.0, le=1.0, description="least 10 s trade imbalance towards the trade, where trades are printed"
+    )
+    unsized_ofi_norm_min: float = Field(
+        0.5, ge=0.0, le=1.0, description="least normalised 10 s OFI where the source publishes no sizes"
+    )
+    momentum_vols_min: float = Field(
+        1.0,
+        ge=0.0,
+        le=5.0,
+        description="least 10 s return towards the trade, in its standard deviations, where there are no sizes",
+    )
+    stop_spreads: float = Field(2.0, ge=0.25, le=20.0, description="stop distance, spreads; the larger of the two")
+    stop_vols: float = Field(
+        1.0, ge=0.0, le=10.0, description="stop distance, standard deviations of the mid over max_hold_ns"
+    )
+    target_spreads: float = Field(3.0, ge=0.25, le=20.0, description="target distance, spreads; the larger of the two")
+    target_vols: float = Field(
+        1.5, ge=0.0, le=10.0, description="target distance, standard deviations of the mid over max_hold_ns"
+    )
+    max_hold_ns: int = Field(30_000_000_000, ge=100_000_000, le=600_000_000_000, description="exit after this long, ns")
+    cooldown_ns: int = Field(
+        5_000_000_000, ge=0, le=600_000_000_000, description="shortest time between two intents, ns"
+    )
+    order_notional: float = Field(25_000.0, ge=1.0, le=1e9, description="size wanted, account currency")
+
+
+HFT_STATE_DTYPE = np.dtype(
+    [
+        ("last_intent_ts", "<i8"),  # ns UTC of the last intent
+        ("intents", "<i8"),  # emitted so far; 0: last_intent_ts has no meaning
+    ]
+)
+
+_ENGINE = int(Engine.HFT)
+_REASON = int(IntentReason.IMBALANCE)
+_SIZE_ASSUMED = int(EventFlag.SIZE_ASSUMED)
+_QUEUE_IMBALANCE = int(Feature.QUEUE_IMBALANCE)
+_MICROPRICE_EDGE = int(Feature.MICROPRICE_EDGE)
+_OFI_NORM = int(Feature.OFI_NORM_10S)
+_TRADE_IMBALANCE = int(Feature.TRADE_IMBALANCE_10S)
+_VOL_60S = int(Feature.REALISED_VOL_60S)
+_MID_RETURN = int(Feature.MID_RETURN_10S)
+_RETURN_SCALE = math.sqrt(10.0 / 60.0)  # standard deviation of a 10 s return from that of a 60 s one
+
+
+@kernel
+def hft_step(
+    params: Any, state: Any, instrument: Any, event: Any, event_no: int, book: Any, features: Any, out: Any, row: int
+) -> int:
+    """Write the engine's intent at this event, if it has one, into ``out[row]``.
+
+    Parameters
+    ----------
+    params : record of :class:`HftSettings`.
+    state : HFT_STATE_DTYPE record.
+    instrument : INSTRUMENT_DTYPE record.
+    event : EVENT_DTYPE record, last of its source event.
+    event_no : its row number in the run.
+    book, features : after the event; the book must be tradable.
+    out : INTENT_DTYPE array with room at ``row``.
+
+    Returns
+    -------
+    Rows written: 0 or 1.
+    """
+    if params.enabled == 0 or (state.intents > 0 and event.ts_event - state.last_intent_ts < params.cooldown_ns):
+        return 0
+    if event.flags & _SIZE_ASSUMED:
+        side, confidence = _unsized_pressure(params, features)
+    else:
+        side, confidence = _sized_pressure(params, features)
+    if side == 0:
+        return 0
+    state.last_intent_ts = event.ts_event
+    state.intents += 1
+    spread = best_ask(book) - best_bid(book)
+    mid = 0.5 * (best_ask(book) + best_bid(book))
+    sigma = volatility_ticks(features, mid, params.max_hold_ns)
+    intent = out[row]
+    write_intent(intent, event, event_no, book, features)
+    intent.size = order_size_lots(params.order_notional, instrument.tick_value_nanos, mid)
+    intent.stop_distance = distance_ticks(max(params.stop_spreads * spread, params.stop_vols * sigma))
+    intent.target_distance = distance_ticks(max(params.target_spreads * spread, params.target_vols * sigma))
+    intent.max_hold_ns = params.max_hold_ns
+    intent.confidence = confidence
+    intent.reason = _REASON
+    intent.engine = _ENGINE
+    intent.side = side
+    return 1
+
+
+@kernel
+def _sized_pressure(params: Any, features: Any) -> Any:
+    """Return (side, confidence) of a market with sizes; side 0 unless all measures agree.
+
+    Confidence is the mean strength of the measures that there are, each in [0, 1].
+    """
+    queue = features[_QUEUE_IMBALANCE]
+    side = 1 if queue > 0.0 else -1
+    edge, ofi, trades = features[_MICROPRICE_EDGE] * side, features[_OFI_NORM] * side, features[_TRADE_IMBALANCE] * side
+    queue *= side
+    # A comparison with NaN is false, so a measure that is not defined yet refuses.
+    agree = queue >= params.queue_imbalance_min and edge >= params.microprice_edge_min and ofi >= params.ofi_norm_min
+    if not agree or queue == 0.0:
+        return 0, 0.0
+    if math.isnan(trades):
+        return side, (queue + 2.0 * edge + ofi) / 3.0
+    if trades < params.trade_imbalance_min:
+        return 0, 0.0
+    return side, (queue + 2.0 * edge + ofi + max(trades, 0.0)) / 4.0
+
+
+@kernel
+def _unsized_pressure(params: Any, features: Any) -> Any:
+    """Return (side, confidence) of a market without sizes, from the direction and steadiness of its quote moves."""
+    ofi = features[_OFI_NORM]
+    side = 1 if ofi > 0.0 else -1
+    ofi *= side
+    momentum = features[_MID_RETURN] * side
+    sigma = features[_VOL_60S] * _RETURN_SCALE
+    if (
+        ofi >= params.unsized_ofi_norm_min
+        and ofi > 0.0
+        and momentum > 0.0
+        and momentum >= params.momentum_vols_min * sigma
+    ):
+        return side, min(1.0, ofi)
+    return 0, 0.0
