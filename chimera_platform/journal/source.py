@@ -1,0 +1,65 @@
+"""The journal as an event source: a run replayed from what it saw."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from chimera_platform.errors import JournalError
+from chimera_platform.journal.manifest import NAME
+from chimera_platform.journal.reader import JournalReader
+from chimera_platform.market.instruments import Instrument, Universe
+
+
+def find_run(path: Path) -> Path:
+    """Return the one run's folder at or below ``path`` (a run, a journal or a work folder)."""
+    if not path.exists():
+        raise JournalError(f"{path}: no such file or folder")
+    for pattern in (NAME, f"*/{NAME}", f"journal/*/{NAME}"):
+        found = sorted(path.glob(pattern)) if path.is_dir() else []
+        if len(found) > 1:
+            names = ", ".join(p.parent.name for p in found)
+            raise JournalError(f"{path}: holds {len(found)} runs ({names}); name the folder of one of them")
+        if found:
+            return found[0].parent
+    raise JournalError(f"{path}: no run's journal here (no {NAME})")
+
+
+class JournalSource:
+    """The events of a recorded run, in their order, with the instruments of that run.
+
+    Parameters
+    ----------
+    path : a run's folder, or a journal or work folder that holds one run.
+    instruments : accepted for uniformity with other sources and not used: the run's manifest has its own.
+    """
+
+    def __init__(self, path: Path, instruments: Mapping[str, Instrument] | None = None) -> None:
+        del instruments
+        self.reader = JournalReader(find_run(path))
+        self.universe = Universe([Instrument.model_validate(each) for each in self.reader.manifest.instruments])
+        self._description: str | None = None
+
+    @property
+    def description(self) -> str:
+        """Identity of the content: the same for a copy of the journal in another place."""
+        if self._description is None:
+            self._description = f"journal:{self.reader.content_identity('events')}"
+        return self._description
+
+    @property
+    def release_schedule(self) -> np.ndarray[Any, Any]:
+        """Which release took over at which event, as RELEASE_CHANGE_DTYPE rows in order."""
+        return self.reader.read("releases")
+
+    @property
+    def events(self) -> int:
+        """Number of events."""
+        return self.reader.rows("events")
+
+    def batches(self, batch_size: int, start: int = 0) -> Iterator[np.ndarray[Any, Any]]:
+        """Yield EVENT_DTYPE batches from event ``start`` on, each of ``batch_size`` but the last."""
+        return self.reader.batches("events", batch_size, start)
