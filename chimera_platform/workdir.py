@@ -67,17 +67,23 @@ class WorkDir:
         return sorted(p.parent.name for p in self.journal.glob("*/run.json"))
 
     @contextmanager
-    def lock(self) -> Iterator[None]:
+    def lock(self, process: int = 0) -> Iterator[None]:
         """Hold the work folder for one writing flow; JournalError naming the holder when another flow has it.
+
+        Parameters
+        ----------
+        process : number of this process in the flow's cluster; each holds a lock of its own, so that a second flow
+            is refused whichever of its processes comes first.
 
         An advisory lock of the operating system: it goes with the process, so a killed flow leaves none behind.
         Commands that only read do not take it.
         """
         self.prepare()
+        lock_file = self.lock_file if process == 0 else self.lock_file.with_name(f"flow.{process}.lock")
         try:
-            descriptor = os.open(self.lock_file, os.O_RDWR | os.O_CREAT, 0o644)
+            descriptor = os.open(lock_file, os.O_RDWR | os.O_CREAT, 0o644)
         except OSError as error:
-            raise storage_error(self.lock_file, error) from error
+            raise storage_error(lock_file, error) from error
         try:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -91,7 +97,7 @@ class WorkDir:
                 os.ftruncate(descriptor, 0)
                 os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
             except OSError as error:
-                raise storage_error(self.lock_file, error) from error
+                raise storage_error(lock_file, error) from error
             yield
             os.ftruncate(descriptor, 0)
         finally:

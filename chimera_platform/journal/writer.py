@@ -6,6 +6,7 @@ import itertools
 import logging
 import struct
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from pydantic import Field
 
 from chimera_platform.errors import JournalError
 from chimera_platform.journal.manifest import RunManifest
-from chimera_platform.journal.schema import NS_PER_DAY, TABLES, Table
+from chimera_platform.journal.schema import NS_PER_DAY, TABLES, Table, table_named
 from chimera_platform.journal.segments import Segment, list_segments, read_rows, write_segment
 from chimera_platform.journal.storage import is_temporary, make_folder, storage_error, sync_folder
 from chimera_platform.settings import Settings
@@ -191,9 +192,16 @@ class JournalWriter:
     run_folder : ``journal/<run_id>``.
     manifest : description of the run; written when new, else compared with the one there.
     settings : when to seal.
+    tables : the tables that this writer owns; each table has one owner.
     """
 
-    def __init__(self, run_folder: Path, manifest: RunManifest, settings: JournalSettings | None = None) -> None:
+    def __init__(
+        self,
+        run_folder: Path,
+        manifest: RunManifest,
+        settings: JournalSettings | None = None,
+        tables: Sequence[str] = tuple(TABLES),
+    ) -> None:
         self.run_folder, self.manifest, self.settings = (
             run_folder,
             manifest,
@@ -209,7 +217,7 @@ class JournalWriter:
                 manifest.run_id,
                 self.settings.event_segment_rows if name == "events" else self.settings.segment_rows,
             )
-            for name, table in TABLES.items()
+            for name, table in ((name, table_named(name)) for name in tables)
         }
         sync_folder(run_folder)
         self.append_events = self.tables["events"].append
