@@ -18,7 +18,7 @@ import numpy as np
 
 from chimera_platform.errors import DataError
 from chimera_platform.kernels import kernel
-from chimera_platform.market.events import BUY, EventFlag, EventKind, StatusCode
+from chimera_platform.market.events import EventFlag, EventKind, StatusCode
 
 BOOK_LEVELS = 4096  # levels a side
 
@@ -57,7 +57,7 @@ _SCAN = 16  # levels scanned from the touch before the binary search takes over
 
 
 def new_books(count: int) -> np.ndarray[Any, Any]:
-    """Return ``count`` empty books, shape (count,), dtype :data:`BOOK_DTYPE` (128 KB each, untouched pages are free)."""
+    """Return ``count`` empty books, shape (count,), dtype :data:`BOOK_DTYPE` (128 KB each, used sparsely)."""
     return np.zeros(count, BOOK_DTYPE)
 
 
@@ -296,10 +296,9 @@ def _apply_status(book: Any, code: int) -> None:
 def _complete(book: Any) -> None:
     """Close a source event: resolve a rebuild, count a crossed state."""
     book.events += 1
-    if book.rebuild != 0:
-        if book.gap == 0 or book.rebuild & _SNAPSHOT_SEEN:
-            book.gap = 0
-            book.rebuild = 0
+    if book.rebuild != 0 and (book.gap == 0 or book.rebuild & _SNAPSHOT_SEEN):
+        book.gap = 0
+        book.rebuild = 0
     if is_crossed(book):
         book.crossed += 1
 
