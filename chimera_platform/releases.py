@@ -145,6 +145,19 @@ class ReleaseStore:
         ReleaseError
             If it isn't there, or a file is missing or altered (named, with what to do).
         """
+        return _parse(release_id, self._verified(release_id), where=str(self.folder / release_id))
+
+    def take_over(self, release_id: str, other: ReleaseStore) -> None:
+        """Copy a release from another store, verified; nothing happens where it is already here (a replay's need)."""
+        if (self.folder / release_id).is_dir():
+            return
+        files = other._verified(release_id)
+        with self._locked(f"take over release {release_id}"):
+            if not (self.folder / release_id).exists():
+                self._write_folder(release_id, files)
+
+    def _verified(self, release_id: str) -> dict[str, bytes]:
+        """Return the release's files by name, each equal to its hash."""
         if not _ID.fullmatch(release_id):
             raise ReleaseError(f"release id {release_id!r}: expected 32 lower-case hex digits (chimera release list)")
         path = self.folder / release_id
@@ -157,7 +170,7 @@ class ReleaseStore:
             files[name] = _read(path / name)
             if _sha256(files[name]) != entry["sha256"]:
                 raise _altered(path / name, "its hash is not the one in manifest.json")
-        return _parse(release_id, files, where=str(path))
+        return files
 
     def list(self) -> tuple[str, ...]:
         """Return the ids of the stored releases, oldest first; they are not verified."""

@@ -56,6 +56,11 @@ class JournalSource:
         return self.reader.read("releases")
 
     @property
+    def releases_folder(self) -> Path:
+        """Where the releases that the run took up are kept: beside its journal."""
+        return self.reader.run_folder.parent.parent / "releases"
+
+    @property
     def events(self) -> int:
         """Number of events."""
         return self.reader.rows("events")
