@@ -1,0 +1,1 @@
+"""The deployable dataflows, each built in one readable function."""

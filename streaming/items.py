@@ -1,0 +1,64 @@
+"""What travels on the stream's edges: batches and their parts, never one Python object per tick."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from chimera_platform.coordinator import CoordinatorOutput
+
+Records = np.ndarray[Any, Any]
+
+
+@dataclass(slots=True, frozen=True)
+class Batch:
+    """A run of consecutive market events, decided under one release.
+
+    Attributes
+    ----------
+    batch_no : number of the batch in the run, from 0.
+    first_event_no : ``event_no`` of ``events[0]``.
+    events : EVENT_DTYPE, in the sequencer's order; may be empty (a heartbeat, so that sinks act on time).
+    instruments : instruments with events here, ascending; as many engine parts belong to the batch.
+    release_no, release_id : the release in force; the id is empty for the built-in defaults.
+    received_ns : monotonic clock, when the first event was taken from the feed; telemetry only.
+    """
+
+    batch_no: int
+    first_event_no: int
+    events: Records
+    instruments: tuple[int, ...]
+    release_no: int
+    release_id: str
+    received_ns: int
+
+
+@dataclass(slots=True, frozen=True)
+class SymbolPart:
+    """One instrument's share of a batch: ``events`` stand at ``positions`` inside the batch."""
+
+    batch_no: int
+    first_event_no: int
+    events: Records
+    positions: Records
+    release_no: int
+    release_id: str
+
+
+@dataclass(slots=True, frozen=True)
+class EnginePart:
+    """The intents (INTENT_DTYPE, maybe none) that one instrument's engines made of their part of a batch."""
+
+    batch_no: int
+    instrument_id: int
+    intents: Records
+
+
+@dataclass(slots=True, frozen=True)
+class DecidedBatch:
+    """A batch with all that the coordinator decided and the venue did, in the run's order."""
+
+    batch: Batch
+    output: CoordinatorOutput

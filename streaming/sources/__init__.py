@@ -1,0 +1,1 @@
+"""Where batches come from: the sequencer, its feeder and the watch on releases."""

@@ -1,0 +1,1 @@
+"""Stateful steps: the engines by symbol, the coordinator by account."""

@@ -1,0 +1,78 @@
+"""The coordinator's step, keyed by account: puts the batch's parts back into one order before anything is decided."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from bytewax.operators import StatefulBatchLogic
+
+from chimera_platform.coordinator import Coordinator
+from chimera_platform.decision_path import merge_intents
+from streaming.items import Batch, DecidedBatch, EnginePart
+from streaming.steps.releases import ReleaseLoader
+
+State = dict[str, Any]
+
+
+class CoordinationLogic(StatefulBatchLogic[Batch | EnginePart, DecidedBatch, State]):
+    """Wait until a batch and all its engine parts are here, then run the coordinator over it.
+
+    Batches are taken strictly by number, so neither the number of workers nor the order in which parts arrive can
+    be seen in the result.
+    """
+
+    def __init__(self, coordinator: Coordinator, load_release: ReleaseLoader, state: State | None) -> None:
+        self._coordinator, self._load_release = coordinator, load_release
+        self._next_batch = 0
+        self._batches: dict[int, Batch] = {}
+        self._parts: dict[int, list[EnginePart]] = {}
+        self._release_no, self._release_id = -1, ""
+        if state is not None:
+            self._next_batch = state["next_batch"]
+            self._batches, self._parts = dict(state["batches"]), {k: list(v) for k, v in state["parts"].items()}
+            if state["release_no"] >= 0:
+                self._apply(state["release_no"], state["release_id"])
+            coordinator.restore(state["coordinator"])
+
+    def _apply(self, release_no: int, release_id: str) -> None:
+        self._coordinator.apply_release(self._load_release(release_id), release_no)
+        self._release_no, self._release_id = release_no, release_id
+
+    def on_batch(self, values: list[Batch | EnginePart]) -> tuple[Iterable[DecidedBatch], bool]:
+        """Take in what arrived and decide every batch that is complete and next."""
+        for value in values:
+            if isinstance(value, Batch):
+                self._batches[value.batch_no] = value
+            else:
+                self._parts.setdefault(value.batch_no, []).append(value)
+        decided = []
+        while (batch := self._complete()) is not None:
+            decided.append(self._decide(batch))
+        return decided, StatefulBatchLogic.RETAIN
+
+    def _complete(self) -> Batch | None:
+        batch = self._batches.get(self._next_batch)
+        if batch is None or len(self._parts.get(self._next_batch, ())) < len(batch.instruments):
+            return None
+        return batch
+
+    def _decide(self, batch: Batch) -> DecidedBatch:
+        del self._batches[batch.batch_no]
+        parts = self._parts.pop(batch.batch_no, [])
+        if batch.release_no != self._release_no:
+            self._apply(batch.release_no, batch.release_id)
+        self._next_batch = batch.batch_no + 1
+        intents = merge_intents([part.intents for part in parts])
+        return DecidedBatch(batch, self._coordinator.run(batch.events, batch.first_event_no, intents))
+
+    def snapshot(self) -> State:
+        """Return the account's whole state and the parts that wait."""
+        return {
+            "next_batch": self._next_batch,
+            "batches": dict(self._batches),
+            "parts": {k: list(v) for k, v in self._parts.items()},
+            "release_no": self._release_no,
+            "release_id": self._release_id,
+            "coordinator": self._coordinator.snapshot(),
+        }
