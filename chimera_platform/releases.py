@@ -331,7 +331,7 @@ def _parse(release_id: str, files: Mapping[str, bytes], where: str) -> Release:
 def _parse_model(data: bytes, where: str) -> Trees:
     if len(data) > MODEL_BYTES_MAX:
         raise ReleaseError(f"{where}: model.json has {len(data):,} bytes; at most {MODEL_BYTES_MAX:,} are allowed")
-    trees = Trees.from_json(data, f"{where}: model.json")
+    trees = Trees.from_xgboost_json(data, f"{where}: model.json")
     if trees.feature_count != MODEL_INPUT_COUNT or trees.feature_names not in ((), MODEL_INPUT_NAMES):
         names = ", ".join(trees.feature_names) or f"{trees.feature_count} inputs"
         raise ReleaseError(f"{where}: model.json reads {names}; expected {', '.join(MODEL_INPUT_NAMES)}")
