@@ -1,0 +1,340 @@
+"""The simulator's loop: sessions, the grid of latent prices, and the race of exponential clocks between its points.
+
+Between two points of the grid every intensity depends on the books only, so the next action is drawn exactly: an
+exponential waiting time of the summed intensity, then the symbol and the action in proportion to theirs.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from chimera_platform.kernels import kernel
+from chimera_platform.market.events import EventKind, StatusCode
+from chimera_platform.simulation.market_random import below, exponential, normal, uniform
+from chimera_platform.simulation.order_flow import (
+    cancel_action,
+    draw_size,
+    finish_iceberg,
+    iceberg_action,
+    limit_action,
+    market_action,
+    place_order,
+    sign_of,
+    sweep_action,
+    withdraw_far,
+    withdraw_iceberg,
+)
+from chimera_platform.simulation.order_flow_book import ASK, BID, NO_ORDER, clear_flow_book
+from chimera_platform.simulation.order_flow_records import (
+    EPISODE_CAPACITY,
+    emit,
+    emit_status,
+    event_number,
+    finish_event,
+    record_episode,
+)
+from chimera_platform.simulation.regimes import (
+    COMPRESSION,
+    NO_PHASE,
+    next_regime,
+    start_compression,
+    start_trend,
+    step_price,
+)
+
+CLEAR = int(EventKind.CLEAR)
+SESSION_OPEN, SESSION_CLOSE = int(StatusCode.SESSION_OPEN), int(StatusCode.SESSION_CLOSE)
+ROOM = 1024  # rows that one turn of the loop needs at most
+OPENING_LEVELS = 15
+DAY_NS, HOUR_NS = 86_400_000_000_000, 3_600_000_000_000
+
+
+@kernel
+def record_regime(market: Any, spans: Any) -> None:
+    """Write the ground truth of the regime that has lasted until now."""
+    if market.ts > market.regime_ts:
+        row = spans[market.spans]
+        row.start_ts = market.regime_ts
+        row.end_ts = market.ts
+        row.first_event_no = market.regime_event
+        row.end_event_no = event_number(market)
+        row.regime = market.regime
+        market.spans += 1
+    market.regime_ts = market.ts
+    market.regime_event = event_number(market)
+
+
+@kernel
+def finish_phase(profile: Any, market: Any, symbol: Any, episodes: Any, instrument: Any) -> None:
+    """Write the ground truth of the symbol's phase and leave it."""
+    begun = symbol.phase_episode
+    row = episodes[record_episode(market, episodes, symbol.phase, instrument, begun[3], begun[0], begun[1])]
+    row.price = begun[2] * profile.quote_ticks
+    row.end_price = int(symbol.efficient) * profile.quote_ticks
+    symbol.phase = NO_PHASE
+    symbol.drift = 0.0
+
+
+@kernel
+def step_phase(
+    parameters: Any, profile: Any, market: Any, symbol: Any, episodes: Any, instrument: Any, step_s: Any, random: Any
+) -> None:
+    """Let the symbol's phase end or a compression begin."""
+    if symbol.phase == NO_PHASE:
+        if uniform(random) * parameters.session_hours * 3600.0 < parameters.compressions_a_day * step_s:
+            start_compression(parameters, symbol, market.ts, event_number(market), random)
+    elif market.ts >= symbol.phase_end:
+        compressed = symbol.phase == COMPRESSION
+        finish_phase(profile, market, symbol, episodes, instrument)
+        if compressed and uniform(random) < parameters.breakout_share:
+            start_trend(parameters, symbol, profile.day_volatility, market.ts, event_number(market), random)
+
+
+@kernel
+def step_market(
+    parameters: Any,
+    regimes: Any,
+    profiles: Any,
+    curve: Any,
+    market: Any,
+    symbols: Any,
+    books: Any,
+    episodes: Any,
+    spans: Any,
+    out: Any,
+    random: Any,
+) -> None:
+    """Move regime, efficient prices and phases by one step of the grid; withdraw icebergs whose time is over."""
+    step_s = parameters.price_step_ms * 1e-3
+    regime = next_regime(market.regime, regimes[market.regime].dwell_minutes, step_s, random)
+    if regime != market.regime:
+        record_regime(market, spans)
+        market.regime = regime
+    share = step_s / (3600.0 * parameters.session_hours) * curve[market.ts % DAY_NS // HOUR_NS]
+    scale = math.sqrt(share) * regimes[regime].volatility
+    common = normal(random)
+    for i in range(len(symbols)):
+        symbol, loading = symbols[i], profiles[i].loading
+        innovation = loading * common + math.sqrt(1.0 - loading * loading) * normal(random)
+        step_price(parameters, symbol, scale * profiles[i].day_volatility, innovation, step_s, random)
+        step_phase(parameters, profiles[i], market, symbol, episodes, i, step_s, random)
+        if symbol.iceberg_slot != NO_ORDER and market.ts >= symbol.iceberg_end:
+            withdraw_iceberg(parameters, profiles[i], market, symbol, books[i], i, out, episodes, random)
+
+
+@kernel
+def open_symbol(
+    parameters: Any,
+    regime: Any,
+    profile: Any,
+    market: Any,
+    symbol: Any,
+    book: Any,
+    instrument: Any,
+    out: Any,
+    random: Any,
+) -> None:
+    """Build the book about the efficient price: a snapshot behind a CLEAR, then SESSION_OPEN."""
+    clear_flow_book(book)
+    symbol.fair = symbol.efficient
+    symbol.noise = normal(random)
+    symbol.excitation = 0.0
+    emit(market, out, instrument, CLEAR, 0, 0, 0, 0)
+    for side in range(2):
+        towards = -sign_of(side)
+        touch = symbol.efficient + towards * regime.half_spread
+        start = math.floor(touch) if side == BID else math.ceil(touch)
+        for level in range(OPENING_LEVELS):
+            for _ in range(1 + below(random, 3)):
+                size = draw_size(parameters, regime, profile.size_unit, random)
+                place_order(market, out, book, instrument, profile, side, start + towards * level, size)
+    finish_event(parameters, market, out, True, random)
+    emit_status(parameters, market, out, instrument, SESSION_OPEN, random)
+
+
+@kernel
+def begin_session(parameters: Any, profiles: Any, market: Any, symbols: Any, open_ts: Any, random: Any) -> None:
+    """Set the clock to the session's opening and let the efficient prices gap, except before the first session."""
+    market.ts = max(market.ts, open_ts)
+    market.step_end = open_ts + parameters.price_step_ms * 1_000_000
+    market.regime_ts = market.ts
+    market.regime_event = event_number(market)
+    common = normal(random)
+    for i in range(len(symbols)):
+        loading = profiles[i].loading
+        innovation = loading * common + math.sqrt(1.0 - loading * loading) * normal(random)
+        if market.session > 0:
+            symbols[i].efficient *= math.exp(parameters.overnight * profiles[i].day_volatility * innovation)
+
+
+@kernel
+def end_session(
+    parameters: Any,
+    profiles: Any,
+    market: Any,
+    symbols: Any,
+    books: Any,
+    close_ts: Any,
+    episodes: Any,
+    spans: Any,
+    out: Any,
+    random: Any,
+) -> None:
+    """Close every symbol; phases and icebergs end here, the resting orders with the next opening's CLEAR."""
+    market.ts = max(market.ts, close_ts)  # a sweep may have run over it
+    record_regime(market, spans)
+    for i in range(len(symbols)):
+        if symbols[i].phase != NO_PHASE:
+            finish_phase(profiles[i], market, symbols[i], episodes, i)
+        slot = symbols[i].iceberg_slot
+        if slot != NO_ORDER:
+            price = books[i].order_price[slot] * profiles[i].quote_ticks
+            finish_iceberg(market, symbols[i], episodes, i, books[i].order_side[slot], books[i].order_id[slot], price)
+    for i in range(len(symbols)):
+        emit_status(parameters, market, out, i, SESSION_CLOSE, random)
+    market.session += 1
+    market.opening = 0
+
+
+@kernel
+def set_intensities(parameters: Any, regime: Any, curve: Any, market: Any, symbol: Any, book: Any, rates: Any) -> Any:
+    """Write the symbol's intensities (events a second) of limit, cancel, market, sweep and iceberg; return their sum.
+
+    Cancels grow with the orders that rest, which is what keeps the book's depth near its setting.
+    """
+    hour = curve[(market.step_end - 1) % DAY_NS // HOUR_NS]  # constant between two points of the grid
+    flow = parameters.rate * (1.0 - parameters.burst_branching) * hour * regime.activity + symbol.excitation
+    day_s = 3600.0 * parameters.session_hours
+    fullness = (book.live_count[BID] + book.live_count[ASK]) / (2.0 * parameters.orders_a_side)
+    rates[0] = flow * parameters.limit_share
+    rates[1] = flow * (1.0 - parameters.limit_share - parameters.market_share) * min(fullness, 3.0)
+    rates[2] = flow * parameters.market_share
+    rates[3] = parameters.sweeps_a_day * hour * regime.activity / day_s
+    rates[4] = parameters.icebergs_a_day * hour * regime.activity / day_s if symbol.iceberg_slot == NO_ORDER else 0.0
+    return rates[0] + rates[1] + rates[2] + rates[3] + rates[4]
+
+
+@kernel
+def act(
+    parameters: Any,
+    regime: Any,
+    profile: Any,
+    market: Any,
+    symbol: Any,
+    book: Any,
+    instrument: Any,
+    rates: Any,
+    draw: Any,
+    episodes: Any,
+    out: Any,
+    random: Any,
+) -> None:
+    """Do the action that ``draw``, uniform over the summed intensities, falls on."""
+    withdraw_far(parameters, profile, market, symbol, book, instrument, out, random)
+    if draw < rates[0]:
+        limit_action(parameters, regime, profile, market, symbol, book, instrument, out, random)
+    elif draw < rates[0] + rates[1]:
+        cancel_action(parameters, regime, profile, market, symbol, book, instrument, out, random)
+    elif draw < rates[0] + rates[1] + rates[2]:
+        market_action(parameters, regime, profile, market, symbol, book, instrument, out, episodes, random)
+    elif draw < rates[0] + rates[1] + rates[2] + rates[3]:
+        sweep_action(parameters, profile, market, symbol, book, instrument, out, episodes, random)
+    elif symbol.iceberg_slot == NO_ORDER:
+        iceberg_action(parameters, profile, market, symbol, book, instrument, out, random)
+
+
+@kernel
+def trade_until(
+    parameters: Any,
+    regimes: Any,
+    profiles: Any,
+    curve: Any,
+    market: Any,
+    symbols: Any,
+    books: Any,
+    rates: Any,
+    until: Any,
+    episodes: Any,
+    out: Any,
+    random: Any,
+) -> None:
+    """Let the clocks race until the time ``until`` (ns UTC), or until there is no more room for rows."""
+    regime, count = regimes[market.regime], len(symbols)
+    total = 0.0
+    for i in range(count):
+        rates[i, 5] = set_intensities(parameters, regime, curve, market, symbols[i], books[i], rates[i])
+        total += rates[i, 5]
+    while market.rows <= len(out) - ROOM - count and market.episodes < EPISODE_CAPACITY - 2 * count:
+        wait_ns = int(exponential(random, 1e9 / total)) + 1
+        if market.ts + wait_ns >= until:
+            market.ts = max(market.ts, until)
+            return
+        market.ts += wait_ns
+        draw, i = uniform(random) * total, 0
+        while i < count - 1 and draw >= rates[i, 5]:
+            draw -= rates[i, 5]
+            i += 1
+        act(parameters, regime, profiles[i], market, symbols[i], books[i], i, rates[i], draw, episodes, out, random)
+        rates[i, 5] = set_intensities(parameters, regime, curve, market, symbols[i], books[i], rates[i])
+        total = 0.0
+        for k in range(count):
+            total += rates[k, 5]
+
+
+@kernel
+def generate(
+    parameters: Any,
+    regimes: Any,
+    profiles: Any,
+    curve: Any,
+    sessions: Any,
+    market: Any,
+    symbols: Any,
+    books: Any,
+    rates: Any,
+    episodes: Any,
+    spans: Any,
+    out: Any,
+) -> Any:
+    """Fill ``out`` with the next rows of the stream and return how many; the state is ready for the next chunk.
+
+    Parameters
+    ----------
+    parameters, regimes, profiles, curve : records of the settings; shapes (), (3,), (n,), (24,).
+    sessions : i8, shape (sessions, 2): opening and close, ns UTC.
+    market, symbols, books : the state; shapes (), (n,), (n,).
+    rates : f8 scratch, shape (n, 6).
+    episodes, spans : ground truth of this chunk, EPISODE_CAPACITY rows each; counts in ``market``.
+    out : EVENT_DTYPE; a turn of the loop begins only where ROOM rows are left, so the stream does not depend on its
+        length.
+    """
+    random, count = market.random, len(symbols)
+    market.base += market.rows
+    market.rows = 0
+    market.event_rows = 0
+    market.episodes = 0
+    market.spans = 0
+    room = len(out) - ROOM - count
+    truth_room = EPISODE_CAPACITY - 2 * count
+    while market.done == 0 and market.rows <= room and market.episodes < truth_room and market.spans < truth_room:
+        if market.session == len(sessions):
+            market.done = 1
+        elif market.opening < count:
+            i = market.opening
+            if i == 0:
+                begin_session(parameters, profiles, market, symbols, sessions[market.session, 0], random)
+            open_symbol(parameters, regimes[market.regime], profiles[i], market, symbols[i], books[i], i, out, random)
+            market.opening += 1
+        else:
+            close_ts = sessions[market.session, 1]
+            until = min(market.step_end, close_ts)
+            trade_until(
+                parameters, regimes, profiles, curve, market, symbols, books, rates, until, episodes, out, random
+            )
+            if market.ts >= close_ts:
+                end_session(parameters, profiles, market, symbols, books, close_ts, episodes, spans, out, random)
+            elif market.ts >= market.step_end:
+                step_market(parameters, regimes, profiles, curve, market, symbols, books, episodes, spans, out, random)
+                market.step_end += parameters.price_step_ms * 1_000_000
+    return market.rows

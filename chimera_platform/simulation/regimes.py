@@ -1,0 +1,145 @@
+"""Latent state of the simulated market: regimes, correlated efficient prices, compressions and trends.
+
+Nothing here touches a book. The efficient price follows a discretised diffusion on a fixed grid of event time, its
+volatility the product of time of day, a market-wide Markov regime and the symbol's own phase; makers see it late.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from chimera_platform.kernels import kernel
+from chimera_platform.settings import to_record
+from chimera_platform.simulation.episodes import EpisodeKind, VolatilityRegime
+from chimera_platform.simulation.market_random import exponential, normal, uniform
+from chimera_platform.simulation.market_settings import MarketSettings, RegimeSettings
+
+COMPRESSION, TREND = int(EpisodeKind.COMPRESSION), int(EpisodeKind.TREND)
+NO_PHASE = 0
+CALM, ACTIVE, STRESSED = int(VolatilityRegime.CALM), int(VolatilityRegime.ACTIVE), int(VolatilityRegime.STRESSED)
+SECOND_NS = 1_000_000_000
+
+# Relative activity by hour of the day, UTC.
+DAY_CURVE = np.array(
+    [
+        *(0.7, 0.8, 0.8, 0.7, 0.6, 0.6, 0.7, 1.0),  # 00 to 08: Asia
+        *(1.3, 1.3, 1.2, 1.1, 1.3, 1.7, 1.9, 1.8),  # 08 to 16: London, then New York
+        *(1.4, 1.1, 0.9, 0.8, 0.6, 0.5, 0.5, 0.6),  # 16 to 24
+    ]
+)
+
+SYMBOL_DTYPE = np.dtype(
+    [
+        ("efficient", "<f8"),  # quote steps: the price that the informed know
+        ("fair", "<f8"),  # quote steps: makers' view of it, late
+        ("noise", "<f8"),  # standard normal, mean-reverting: what the uninformed believe
+        ("excitation", "<f8"),  # events a second set off by earlier market orders
+        ("anchor", "<f8"),  # quote steps: middle of the compression
+        ("drift", "<f8"),  # relative change of the efficient price a second
+        ("phase_end", "<i8"),  # ns UTC
+        ("phase", "<i8"),  # NO_PHASE, COMPRESSION or TREND
+        ("phase_episode", "<i8", (4,)),  # start_ts, first_event_no, start price in quote steps, direction
+        ("iceberg_slot", "<i8"),  # of the book; NO_ORDER where there is none
+        ("iceberg_end", "<i8"),  # ns UTC: withdrawn then
+        ("iceberg_start", "<i8"),  # ns UTC
+        ("iceberg_first", "<i8"),  # event_no of its ADD
+        ("iceberg_traded", "<i8"),  # lots
+        ("iceberg_refills", "<i8"),
+        ("iceberg_peak", "<i8"),  # lots
+        ("iceberg_hidden", "<i8"),  # lots, at the start
+    ]
+)
+
+
+def regime_records(settings: MarketSettings) -> np.ndarray[Any, Any]:
+    """Return the three regimes' kernel form, indexed by :class:`VolatilityRegime`.
+
+    Volatility and activity are scaled so that their long-run means (of the variance, of the flow) are 1.
+    """
+    sections: tuple[RegimeSettings, ...] = (settings.calm, settings.active, settings.stressed)
+    records = np.concatenate([to_record(section) for section in sections])
+    share = stationary_shares(records["dwell_minutes"])
+    records["volatility"] /= math.sqrt(float(share @ records["volatility"] ** 2))
+    records["activity"] /= float(share @ records["activity"])
+    return records
+
+
+# Calm and stressed spells are left for the active regime; an active one ends in stress one time in three.
+STRESS_SHARE = 1.0 / 3.0
+
+
+def stationary_shares(dwell: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Return the share of time in each regime, shape (3,), given the mean stays, shape (3,)."""
+    visits = np.array([1.0 - STRESS_SHARE, 1.0, STRESS_SHARE])
+    return visits * dwell / float(visits @ dwell)
+
+
+def day_curve(settings: MarketSettings) -> np.ndarray[Any, Any]:
+    """Return the relative activity by hour UTC, shape (24,), of mean 1 over the session."""
+    hours = slice(settings.session_open_hour, settings.session_open_hour + settings.session_hours)
+    return DAY_CURVE / DAY_CURVE[hours].mean()
+
+
+@kernel
+def next_regime(regime: Any, dwell_minutes: Any, step_s: Any, random: Any) -> Any:
+    """Return the regime after one step of the grid."""
+    if uniform(random) >= step_s / (60.0 * dwell_minutes):
+        return regime
+    if regime != ACTIVE:
+        return ACTIVE
+    return STRESSED if uniform(random) < STRESS_SHARE else CALM
+
+
+@kernel
+def enter_phase(symbol: Any, phase: Any, end: Any, ts: Any, event_no: Any, direction: Any) -> None:
+    """Begin a phase of the symbol; its ground truth is written when it ends."""
+    symbol.phase = phase
+    symbol.phase_end = end
+    symbol.phase_episode[0] = ts
+    symbol.phase_episode[1] = event_no
+    symbol.phase_episode[2] = int(symbol.efficient)
+    symbol.phase_episode[3] = direction
+    symbol.anchor = symbol.efficient
+    symbol.drift = 0.0
+
+
+@kernel
+def start_compression(parameters: Any, symbol: Any, ts: Any, event_no: Any, random: Any) -> None:
+    """Begin a compression: half of its mean length is certain, the rest exponential."""
+    half = 30.0 * parameters.compression_minutes
+    length_s = half + exponential(random, half)
+    enter_phase(symbol, COMPRESSION, ts + int(length_s * SECOND_NS), ts, event_no, 0)
+
+
+@kernel
+def start_trend(parameters: Any, symbol: Any, day_volatility: Any, ts: Any, event_no: Any, random: Any) -> None:
+    """Begin a trend: direction even, move between half and one and a half of the mean strength."""
+    half = 30.0 * parameters.trend_minutes
+    length_s = half + exponential(random, half)
+    direction = 1 if uniform(random) < 0.5 else -1
+    move = parameters.trend_strength * day_volatility * (0.5 + uniform(random))
+    enter_phase(symbol, TREND, ts + int(length_s * SECOND_NS), ts, event_no, direction)
+    symbol.drift = direction * move / (2.0 * half)
+
+
+@kernel
+def step_price(parameters: Any, symbol: Any, scale: Any, innovation: Any, step_s: Any, random: Any) -> None:
+    """Move one symbol's efficient price, makers' view and noise by one step of the grid.
+
+    Parameters
+    ----------
+    scale : standard deviation of the step's relative return outside phases.
+    innovation : standard normal, correlated across symbols.
+    """
+    change = scale * innovation + symbol.drift * step_s
+    if symbol.phase == COMPRESSION:
+        pull = (symbol.anchor - symbol.efficient) / symbol.efficient * step_s / 600.0
+        change = parameters.compression_volatility * scale * innovation + pull
+    symbol.efficient *= 1.0 + change
+    symbol.fair += (symbol.efficient - symbol.fair) * (1.0 - math.exp(-step_s / parameters.maker_lag_s))
+    keep = math.exp(-step_s / 20.0)
+    symbol.noise = keep * symbol.noise + math.sqrt(1.0 - keep * keep) * normal(random)
+    symbol.excitation *= math.exp(-step_s / parameters.burst_decay_s)
