@@ -59,6 +59,5 @@ ACCOUNT_DTYPE = np.dtype(
         ("release_no", "<i4"),  # the release in force
         ("fault", "<i4"),  # 0, or the Fault that stops the run
         ("closing", "u1"),  # 1: no new risk, positions are closed
-    ],
-    align=True,
+    ]
 )

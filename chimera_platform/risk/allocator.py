@@ -6,13 +6,27 @@ decision price), both as absolute notional in nanos. All caps are fractions of c
     account cap = equity * max_leverage
     engine cap  = account cap * hft_share (structure_share) * weight of the engine in the release in force
     symbol cap  = account cap * symbol_share
+
+The allocator reserves before the risk governor looks, as many lots as fit under every cap.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 from pydantic import Field
 
+from chimera_platform.execution.orders import ENTRY, EXIT
+from chimera_platform.execution.records import DecisionReason, Engine
+from chimera_platform.kernels import kernel
+from chimera_platform.portfolio.account import MAX_NOTIONAL_NANOS
+from chimera_platform.portfolio.positions import MAX_POSITION_LOTS
 from chimera_platform.settings import Settings
+
+APPROVED, POSITION_OPEN = int(DecisionReason.APPROVED), int(DecisionReason.POSITION_OPEN)
+ENGINE_CAP, SYMBOL_CAP = int(DecisionReason.ENGINE_CAP), int(DecisionReason.SYMBOL_CAP)
+ACCOUNT_CAP, SIZE_ZERO = int(DecisionReason.ACCOUNT_CAP), int(DecisionReason.SIZE_ZERO)
+_HFT = int(Engine.HFT)
 
 
 class AllocatorSettings(Settings):
@@ -24,3 +38,56 @@ class AllocatorSettings(Settings):
         0.5, ge=0.0, le=1.0, description="share of the account cap open to the structure engine"
     )
     symbol_share: float = Field(0.5, gt=0.0, le=1.0, description="share of the account cap open to one instrument")
+
+
+@kernel
+def cap_nanos(equity_nanos: int, fraction: float) -> int:
+    """Return ``equity * fraction`` as nanos, within [0, :data:`MAX_NOTIONAL_NANOS`]."""
+    cap = float(equity_nanos) * fraction
+    if cap >= float(MAX_NOTIONAL_NANOS):
+        return MAX_NOTIONAL_NANOS
+    return int(max(cap, 0.0))
+
+
+@kernel
+def engine_cap_nanos(account: Any, settings: Any, engine: int) -> int:
+    """Return the exposure that ``engine`` may carry now."""
+    share = settings.hft_share if engine == _HFT else settings.structure_share
+    equity = account.cash_nanos + account.value_nanos
+    return cap_nanos(equity, settings.max_leverage * share * account.engine_weight[engine])
+
+
+@kernel
+def lot_notional_nanos(price_ticks: int, tick_value_nanos: int) -> int:
+    """Return the absolute notional of one lot, at least 1; above all caps where it would not be exact."""
+    if abs(price_ticks) > MAX_NOTIONAL_NANOS // tick_value_nanos:
+        return MAX_NOTIONAL_NANOS + 1
+    return max(abs(price_ticks) * tick_value_nanos, 1)
+
+
+@kernel
+def is_engaged(state: Any, i: int, e: int) -> bool:
+    """Return whether the engine has a position or a working order in the instrument."""
+    orders = state.orders
+    return state.positions[i, e].lots != 0 or orders[i, e, ENTRY].is_open == 1 or orders[i, e, EXIT].is_open == 1
+
+
+@kernel
+def allocate(state: Any, settings: Any, i: int, e: int, lots_wanted: int, lot_notional: int) -> Any:
+    """Return (lots that fit under every cap, APPROVED or the first cap that leaves less than a lot)."""
+    account = state.account[0]
+    equity = account.cash_nanos + account.value_nanos
+    if is_engaged(state, i, e):
+        return 0, POSITION_OPEN
+    engine_room = engine_cap_nanos(account, settings, e) - account.engine_exposure_nanos[e]
+    if engine_room < lot_notional:
+        return 0, ENGINE_CAP
+    symbol_room = cap_nanos(equity, settings.max_leverage * settings.symbol_share) - state.markets[i].exposure_nanos
+    if symbol_room < lot_notional:
+        return 0, SYMBOL_CAP
+    account_room = cap_nanos(equity, settings.max_leverage) - account.exposure_nanos
+    if account_room < lot_notional:
+        return 0, ACCOUNT_CAP
+    room = min(engine_room, symbol_room, account_room) // lot_notional
+    lots = min(lots_wanted, room, MAX_POSITION_LOTS)
+    return (lots, APPROVED) if lots >= 1 else (0, SIZE_ZERO)

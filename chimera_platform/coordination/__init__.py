@@ -1,0 +1,1 @@
+"""The coordinator's kernels: the one loop that reserves, checks, sends and releases."""

@@ -1,0 +1,119 @@
+"""From intent to order: reserve, check, send, or release."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chimera_platform.execution.orders import ENTRY, GTC, IOC, LIMIT, append_order_event, new_order
+from chimera_platform.execution.records import DecisionReason, OrderReason, OrderType
+from chimera_platform.kernels import kernel
+from chimera_platform.market.book import best_ask, best_bid, is_tradable
+from chimera_platform.portfolio.exposure import add_reserved
+from chimera_platform.risk.allocator import allocate, engine_cap_nanos, lot_notional_nanos
+from chimera_platform.risk.governor import note_order_time, review, size_multiplier
+
+APPROVED, SIZE_ZERO = int(DecisionReason.APPROVED), int(DecisionReason.SIZE_ZERO)
+REASON_ENTRY, LIMIT_INTENT = int(OrderReason.ENTRY), int(OrderType.LIMIT)
+DISTANCE_LIMIT = 1 << 31  # ticks: keeps distance * lots inside int64
+HOLD_LIMIT_NS = 1 << 60  # 36 years: keeps ts + duration inside int64
+
+
+@kernel
+def refresh_market(market: Any, book: Any) -> None:
+    """Take the touch over from a book; inside a source event, when it is not consistent, it is not tradable."""
+    market.is_tradable = 1 if market.is_complete == 1 and is_tradable(book) else 0
+    if market.is_tradable == 1:
+        market.bid = best_bid(book)
+        market.ask = best_ask(book)
+
+
+@kernel
+def decision_price(market: Any, intent: Any) -> int:
+    """Return the price (ticks) at which exposure is reserved: the limit, or the touch that a market order meets."""
+    if intent.order_type == LIMIT_INTENT:
+        return intent.limit_price
+    return market.ask if intent.side > 0 else market.bid
+
+
+@kernel
+def _append_decision(state: Any, parameters: Any, output: Any, intent: Any, event_no: int, ts: int) -> Any:
+    """Append a decision with the state it is taken in, before anything is reserved, and return it."""
+    account, market, e = state.account[0], state.markets[intent.instrument_id], intent.engine
+    row = output.decisions[output.counts[0]]
+    output.counts[0] += 1
+    row.intent_no = intent.intent_no
+    row.event_no = event_no
+    row.ts_event = ts
+    row.size_wanted = intent.size
+    row.engine_exposure_nanos = account.engine_exposure_nanos[e]
+    row.engine_cap_nanos = engine_cap_nanos(account, parameters.allocator[0], e)
+    row.symbol_exposure_nanos = market.exposure_nanos
+    row.account_exposure_nanos = account.exposure_nanos
+    row.equity_nanos = account.cash_nanos + account.value_nanos
+    row.drawdown_nanos = account.peak_equity_nanos - row.equity_nanos
+    row.spread = market.ask - market.bid
+    row.engine_weight = account.engine_weight[e]
+    row.instrument_id = intent.instrument_id
+    row.release_no = account.release_no
+    row.engine = e
+    row.side = intent.side
+    return row
+
+
+@kernel
+def _send_entry(
+    state: Any, parameters: Any, output: Any, intent: Any, lots: int, lot_notional: int, event_no: int, ts: int
+) -> None:
+    """Send the entry order; a limit with no time to live is immediate-or-cancel, otherwise it rests until then."""
+    i, e = intent.instrument_id, intent.engine
+    position = state.positions[i, e]
+    position.intent_no = intent.intent_no
+    position.stop_distance = min(intent.stop_distance, DISTANCE_LIMIT)
+    position.target_distance = min(intent.target_distance, DISTANCE_LIMIT)
+    position.max_hold_ns = min(intent.max_hold_ns, HOLD_LIMIT_NS)
+    position.exit_reason = 0
+    latency_ns = parameters.venue[0].order_latency_ns
+    order = new_order(state, latency_ns, i, e, ENTRY, intent.side, lots, REASON_ENTRY, intent.intent_no, ts)
+    order.reserved_per_lot_nanos = lot_notional
+    if intent.order_type == LIMIT_INTENT:
+        order.order_type = LIMIT
+        order.price = intent.limit_price
+        order.time_in_force = GTC if intent.time_to_live_ns > 0 else IOC
+        if intent.time_to_live_ns > 0:
+            order.expire_ts = max(ts + min(intent.time_to_live_ns, HOLD_LIMIT_NS), order.venue_ts)
+    append_order_event(state, output, i, e, order, REASON_ENTRY, event_no, ts)
+
+
+@kernel
+def handle_intent(state: Any, parameters: Any, output: Any, intent: Any, event_no: int, ts: int) -> None:
+    """Reserve for ``intent``, let the governor look, then send what is approved or release.
+
+    Where the allocator and the governor both refuse, the reason is that of the first gate in DecisionReason's order.
+    """
+    i, e = intent.instrument_id, intent.engine
+    account, market, position = state.account[0], state.markets[i], state.positions[i, e]
+    refresh_market(market, state.books[i])
+    intent.intent_no = account.next_intent_no
+    account.next_intent_no += 1
+    row = _append_decision(state, parameters, output, intent, event_no, ts)
+    lot_notional = lot_notional_nanos(decision_price(market, intent), parameters.instruments[i].tick_value_nanos)
+    reserved, reason = allocate(state, parameters.allocator[0], i, e, intent.size, lot_notional)
+    add_reserved(account, market, position, e, reserved * lot_notional)
+    refusal = review(state, parameters.risk[0], intent, ts)
+    if refusal != APPROVED and (reason == APPROVED or refusal < reason):
+        reason = refusal
+    multiplier = size_multiplier(account, parameters.risk[0])
+    lots = min(reserved, int(float(intent.size) * multiplier))
+    if reason == APPROVED and lots < 1:
+        reason = SIZE_ZERO
+    if reason != APPROVED:
+        lots = 0
+    add_reserved(account, market, position, e, (lots - reserved) * lot_notional)
+    row.size_multiplier = multiplier
+    row.reason = reason
+    row.approved = 1 if lots > 0 else 0
+    row.size_approved = lots
+    row.reserved_nanos = lots * lot_notional
+    if lots > 0:
+        note_order_time(account, state.order_times, ts)
+        _send_entry(state, parameters, output, intent, lots, lot_notional, event_no, ts)

@@ -1,0 +1,261 @@
+"""The coordinator: one account's single place of decision between what engines want and what venues get.
+
+It applies every market event to books of its own, steps the simulated venue in event time, and for each intent
+reserves, checks, sends, and releases what is rejected, cancelled or expired. Its output depends on the events and
+intents alone, not on how they are cut into batches: all that lasts is in its state.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+
+from chimera_platform.coordination.loop import run_events
+from chimera_platform.coordination.state import CoordinatorParameters, new_rows, new_state
+from chimera_platform.errors import CapacityError, ConfigurationError, ReleaseError
+from chimera_platform.execution.records import (
+    DECISION_DTYPE,
+    ENGINE_COUNT,
+    FILL_DTYPE,
+    INTENT_DTYPE,
+    MARK_DTYPE,
+    ORDER_EVENT_DTYPE,
+    Engine,
+)
+from chimera_platform.market.book import pack_book, unpack_book
+from chimera_platform.market.instruments import Universe
+from chimera_platform.portfolio.account import AccountSettings
+from chimera_platform.portfolio.positions import Fault
+from chimera_platform.risk.allocator import AllocatorSettings
+from chimera_platform.risk.governor import RiskSettings
+from chimera_platform.settings import to_record
+from chimera_platform.simulation.venue import VenueSettings, rows_per_event
+
+Array = np.ndarray[Any, Any]
+WEIGHT_MAX = 10.0
+_ARRAYS = ("account", "markets", "positions", "orders", "order_times")
+
+
+class CoordinatorConfiguration(Protocol):
+    """The sections of the configuration that the coordinator reads."""
+
+    @property
+    def risk(self) -> RiskSettings:
+        """Limits of the governor."""
+
+    @property
+    def allocator(self) -> AllocatorSettings:
+        """Caps on exposure."""
+
+    @property
+    def venue(self) -> VenueSettings:
+        """Latency and matching of the simulated venue."""
+
+    @property
+    def account(self) -> AccountSettings:
+        """Starting equity and marks."""
+
+
+class WeightedRelease(Protocol):
+    """What the coordinator reads of a release."""
+
+    @property
+    def weights(self) -> dict[str, float]:
+        """Engine name in lower case → weight."""
+
+
+class CoordinatorOutput(NamedTuple):
+    """The rows of one run, in row-number order."""
+
+    intents: Array  # INTENT_DTYPE, numbered
+    decisions: Array  # DECISION_DTYPE, one per intent
+    orders: Array  # ORDER_EVENT_DTYPE
+    fills: Array  # FILL_DTYPE
+    marks: Array  # MARK_DTYPE
+
+
+def _empty(dtype: np.dtype[Any]) -> Array:
+    array = np.zeros(0, dtype)
+    array.setflags(write=False)
+    return array
+
+
+_NO_INTENTS = np.zeros(0, INTENT_DTYPE)
+_NO_ROWS = tuple(_empty(dtype) for dtype in (DECISION_DTYPE, ORDER_EVENT_DTYPE, FILL_DTYPE, MARK_DTYPE))
+
+
+class Coordinator:
+    """Allocation, risk, orders, simulated venue and accounting of one account.
+
+    Parameters
+    ----------
+    universe : the run's instruments; all in one currency, the account's.
+    configuration : its ``risk``, ``allocator``, ``venue`` and ``account`` sections are read.
+
+    Raises
+    ------
+    ConfigurationError : the instruments have several currencies.
+
+    Notes
+    -----
+    Money is exact up to ``MAX_NOTIONAL_NANOS`` (2.3e9 of the currency) of exposure and 2**31 - 1 lots a position;
+    caps are clamped to it, and a fill or valuation beyond it stops the run with :class:`CapacityError`. Every
+    contract is booked as linear, with the instrument's ``tick_value_nanos``.
+    """
+
+    def __init__(self, universe: Universe, configuration: CoordinatorConfiguration) -> None:
+        currencies = sorted({instrument.currency for instrument in universe.instruments})
+        if len(currencies) > 1:
+            raise ConfigurationError(f"one account trades one currency; the universe has {', '.join(currencies)}")
+        self._parameters = CoordinatorParameters(
+            universe.records,
+            to_record(configuration.risk),
+            to_record(configuration.allocator),
+            to_record(configuration.venue),
+            to_record(configuration.account),
+        )
+        starting_nanos = configuration.account.starting_equity_nanos
+        self._state = new_state(len(universe), starting_nanos, configuration.risk.max_orders)
+        self._rows_per_event = rows_per_event(configuration.venue)
+        self._rows = new_rows(2 * self._rows_per_event)
+        self._instruments = len(universe)
+
+    def apply_release(self, release: WeightedRelease | None, release_no: int) -> None:
+        """Put a release's engine weights in force; an engine that it does not name, and ``None``, means weight 1.
+
+        Raises
+        ------
+        ReleaseError : a weight of an unknown engine, or one outside [0, 10]; the old weights stay.
+        """
+        weights = np.ones(ENGINE_COUNT)
+        for name, weight in (release.weights if release is not None else {}).items():
+            if name.upper() not in Engine.__members__:
+                known = ", ".join(engine.name.lower() for engine in Engine)
+                raise ReleaseError(f"weight for unknown engine '{name}'; expected one of {known}")
+            if not 0.0 <= weight <= WEIGHT_MAX:
+                raise ReleaseError(f"weight of engine '{name}' is {weight}; expected 0 to {WEIGHT_MAX:g}")
+            weights[Engine[name.upper()]] = weight
+        self._state.account["engine_weight"][0] = weights
+        self._state.account["release_no"] = release_no
+
+    def close_down(self) -> None:
+        """Take no new risk from here on: intents are refused, entries withdrawn, positions closed (``FLATTEN``).
+
+        This is part of the state, and changes the run's output like an event does.
+        """
+        self._state.account["closing"] = 1
+
+    def run(self, events: Array, first_event_no: int, intents: Array) -> CoordinatorOutput:
+        """Run a batch of the market's events with the intents that they gave rise to.
+
+        Parameters
+        ----------
+        events : EVENT_DTYPE (n,), all instruments, in the run's order.
+        first_event_no : row number of ``events[0]`` in the run.
+        intents : INTENT_DTYPE (m,), sorted by (event_no, instrument_id, engine), each of an event of this batch.
+
+        Returns
+        -------
+        CoordinatorOutput : new arrays; empty ones are shared and read-only.
+
+        Raises
+        ------
+        ValueError : intents that are not of this batch, not in order, or not valid.
+        CapacityError : exposure beyond what int64 nanos hold exactly; the state is not usable after that.
+        """
+        numbered = _NO_INTENTS
+        if len(intents):
+            self._check_intents(intents, first_event_no, len(events))
+            numbered = intents.copy()
+        self._reserve_rows(len(numbered))
+        parts: list[list[Array]] = [[], [], [], []]
+        event, intent = 0, 0
+        while True:
+            self._rows.counts[:] = 0
+            event, intent = run_events(
+                self._state, self._parameters, self._rows, events, first_event_no, numbered, event, intent,
+                self._rows_per_event,
+            )  # fmt: skip
+            for part, buffer, count in zip(parts, self._rows[:4], self._rows.counts.tolist(), strict=True):
+                if count:
+                    part.append(buffer[:count].copy())
+            if self._state.account["fault"][0]:
+                raise CapacityError(_fault_message(int(self._state.account["fault"][0])))
+            if event == len(events):
+                break
+        return CoordinatorOutput(numbered, *(_joined(p, none) for p, none in zip(parts, _NO_ROWS, strict=True)))
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return the whole state as a picklable dict of arrays, the books packed to the levels in use."""
+        arrays: dict[str, Any] = {name: getattr(self._state, name).copy() for name in _ARRAYS}
+        return {**arrays, "books": [pack_book(book) for book in self._state.books]}
+
+    def restore(self, snapshot: dict[str, Any]) -> None:
+        """Take over a state from :meth:`snapshot`, of the same universe and configuration.
+
+        Raises
+        ------
+        ConfigurationError : the snapshot is of another universe or configuration.
+        """
+        for name in _ARRAYS:
+            own, other = getattr(self._state, name), snapshot[name]
+            if own.shape != other.shape or own.dtype != other.dtype:
+                raise ConfigurationError(
+                    f"coordinator snapshot: '{name}' is {other.dtype}{other.shape}; expected {own.dtype}{own.shape}: "
+                    "it was taken with another universe or configuration"
+                )
+        for name in _ARRAYS:
+            getattr(self._state, name)[...] = snapshot[name]
+        for book, packed in zip(self._state.books, snapshot["books"], strict=True):
+            unpack_book(packed, book)
+
+    def state_hash(self) -> str:
+        """Return the SHA-256 of the whole state, as hex."""
+        sha = hashlib.sha256()
+        for name in _ARRAYS:
+            sha.update(getattr(self._state, name).tobytes())
+        for book in self._state.books:
+            sha.update(pack_book(book))
+        return sha.hexdigest()
+
+    def _reserve_rows(self, intents: int) -> None:
+        """Make the buffers large enough for one event whatever it brings, all the intents being its own."""
+        if len(self._rows.orders) < self._rows_per_event + intents or len(self._rows.decisions) < intents:
+            self._rows = new_rows(2 * (self._rows_per_event + intents))
+
+    def _check_intents(self, intents: Array, first_event_no: int, events: int) -> None:
+        """Refuse intents that break the contract between engines and coordinator."""
+        numbers = intents["event_no"]
+        if numbers[0] < first_event_no or numbers[-1] >= first_event_no + events or (np.diff(numbers) < 0).any():
+            raise ValueError(
+                f"intents of events {numbers[0]} to {numbers[-1]}; expected them in the order of event_no and within "
+                f"the batch's {first_event_no} to {first_event_no + events - 1}"
+            )
+        allowed = {
+            "instrument_id": (intents["instrument_id"] >= 0) & (intents["instrument_id"] < self._instruments),
+            "engine": intents["engine"] < ENGINE_COUNT,
+            "side": np.abs(intents["side"]) == 1,
+            "order_type": (intents["order_type"] == 1) | (intents["order_type"] == 2),
+            "size": intents["size"] >= 0,
+            "stop_distance": intents["stop_distance"] >= 1,
+            "target_distance": intents["target_distance"] >= 1,
+            "max_hold_ns": intents["max_hold_ns"] >= 1,
+        }
+        for field, valid in allowed.items():
+            if not valid.all():
+                first = int(np.argmin(valid))
+                raise ValueError(f"intent {first} of event {numbers[first]}: {field} is {intents[field][first]}")
+
+
+def _joined(parts: list[Array], none: Array) -> Array:
+    if not parts:
+        return none
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+
+def _fault_message(fault: int) -> str:
+    if fault == Fault.NOTIONAL:
+        return "a position or fill is worth more than 2.3e9 of the account's currency; lower max_leverage or equity"
+    return "a position has more than 2147483647 lots; give the instrument a coarser lot_size"
