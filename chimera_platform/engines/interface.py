@@ -28,6 +28,8 @@ _MARKET = int(OrderType.MARKET)
 @kernel
 def order_size_lots(order_notional: float, tick_value_nanos: int, mid_ticks: float) -> int:
     """Return how many lots ``order_notional`` (account currency) buys at ``mid_ticks``, at least one."""
+    if mid_ticks <= 0.0:
+        return 1
     lots = math.floor(order_notional * NANOS / (tick_value_nanos * mid_ticks))
     return max(1, int(lots))
 

@@ -1,40 +1,57 @@
-"""The structure engine: a range that was compressed on several timeframes, and its breakout."""
+"""The structure engine: a range that was compressed on several timeframes, and its breakout.
+
+Compression: the range of the last completed bars is narrow against its own past, on at least two of the timeframes
+of 1, 5 and 15 minutes. Breakout: the mid then leaves the 1-minute range by a share of the average bar. A breakout
+that is caught close to the range's edge is bought at the market; one that has run further is waited for with a limit
+order at the edge. The stop lies at the range's middle, held between two multiples of the average bar and at least two
+spreads away. After a breakout the mid must have been back inside the range before there is another.
+"""
 
 from __future__ import annotations
 
+import math
+from typing import Any
+
+import numpy as np
 from pydantic import Field
 
+from chimera_platform.engines.interface import distance_ticks, order_size_lots, write_intent
+from chimera_platform.engines.ranges import RANGE_BARS_MAX, WIDTH_HISTORY_MAX, WIDTH_HISTORY_MIN, update_frames
+from chimera_platform.execution.records import Engine, IntentReason, OrderType
+from chimera_platform.kernels import kernel
+from chimera_platform.market.book import best_ask, best_bid
 from chimera_platform.settings import Settings
-
-LOOKBACK_BARS_MAX = 64
-WIDTH_HISTORY_MAX = 128
 
 
 class StructureSettings(Settings):
-    """Parameters of the structure engine; the bounds are the optimiser's search space."""
+    """Parameters of the structure engine; the bounds are the optimiser's search space.
+
+    An *average bar* is the mean of high - low over the 1-minute bars of the range.
+    """
 
     enabled: bool = Field(True, description="whether the engine emits intents")
     range_bars: int = Field(
-        12, ge=2, le=LOOKBACK_BARS_MAX, description="completed bars that make the range, each timeframe"
+        12, ge=2, le=RANGE_BARS_MAX, description="completed bars that make the range, each timeframe"
     )
     history_bars: int = Field(
-        48, ge=8, le=WIDTH_HISTORY_MAX, description="past widths of the range that the present one is ranked among"
+        48,
+        ge=WIDTH_HISTORY_MIN,
+        le=WIDTH_HISTORY_MAX,
+        description="past widths that the present range is ranked among",
     )
     compression_quantile: float = Field(
         0.35, ge=0.0, le=1.0, description="compressed: at most this share of the past widths is smaller"
     )
     timeframes_min: int = Field(2, ge=1, le=3, description="timeframes of 1, 5, 15 min that must be compressed")
-    breakout_atr: float = Field(
-        0.1, ge=0.0, le=3.0, description="how far beyond the range the mid must be, average 1 min bar ranges"
+    breakout_bars: float = Field(
+        0.1, ge=0.0, le=3.0, description="how far beyond the range the mid must be, average bars"
     )
-    chase_atr: float = Field(
-        0.75,
-        ge=0.0,
-        le=5.0,
-        description="further beyond it than this, entry is a limit order, average 1 min bar ranges",
+    chase_bars: float = Field(
+        0.75, ge=0.0, le=5.0, description="further beyond the range than this, entry is a limit order, average bars"
     )
-    stop_atr_min: float = Field(1.0, ge=0.1, le=2.0, description="least stop distance, average 1 min bar ranges")
-    stop_atr_max: float = Field(4.0, ge=2.0, le=20.0, description="largest stop distance, average 1 min bar ranges")
+    stop_bars_min: float = Field(1.0, ge=0.1, le=2.0, description="least stop distance, average bars")
+    stop_bars_max: float = Field(4.0, ge=2.0, le=20.0, description="largest stop distance, average bars")
+    stop_spreads_min: float = Field(2.0, ge=0.25, le=20.0, description="least stop distance, spreads; wins over bars")
     reward_risk: float = Field(1.5, ge=0.25, le=10.0, description="target distance over stop distance")
     max_hold_ns: int = Field(
         900_000_000_000, ge=1_000_000_000, le=28_800_000_000_000, description="exit after this long, ns"
@@ -46,3 +63,125 @@ class StructureSettings(Settings):
         120_000_000_000, ge=0, le=28_800_000_000_000, description="shortest time between two intents, ns"
     )
     order_notional: float = Field(50_000.0, ge=1.0, le=1e9, description="size wanted, account currency")
+
+
+STRUCTURE_STATE_DTYPE = np.dtype(
+    [
+        ("last_intent_ts", "<i8"),  # ns UTC of the last intent
+        ("intents", "<i8"),  # emitted so far; 0: last_intent_ts has no meaning
+        ("outside", "<i8"),  # side on which the mid has left the 1-minute range, 0 while inside
+    ]
+)
+
+_ENGINE = int(Engine.STRUCTURE)
+_REASON = int(IntentReason.BREAKOUT)
+_LIMIT = int(OrderType.LIMIT)
+
+
+@kernel
+def structure_step(
+    params: Any,
+    state: Any,
+    frames: Any,
+    instrument: Any,
+    event: Any,
+    event_no: int,
+    book: Any,
+    features: Any,
+    out: Any,
+    row: int,
+) -> int:
+    """Take in the mid at this event and write the engine's intent, if it has one, into ``out[row]``.
+
+    Parameters
+    ----------
+    params : record of :class:`StructureSettings`.
+    state : STRUCTURE_STATE_DTYPE record.
+    frames : FRAME_DTYPE array.
+    instrument : INSTRUMENT_DTYPE record.
+    event : EVENT_DTYPE record, last of its source event.
+    event_no : its row number in the run.
+    book, features : after the event; the book must be tradable.
+    out : INTENT_DTYPE array with room at ``row``.
+
+    Returns
+    -------
+    Rows written: 0 or 1.
+    """
+    mid_doubled = best_bid(book) + best_ask(book)
+    update_frames(frames, event.ts_event, mid_doubled, params.range_bars, params.history_bars)
+    fresh = _breakout(params, state, frames[0], mid_doubled)
+    if fresh == 0 or params.enabled == 0:
+        return 0
+    if state.intents > 0 and event.ts_event - state.last_intent_ts < params.cooldown_ns:
+        return 0
+    compressed, confidence = _compression(params, frames)
+    if compressed < params.timeframes_min:
+        return 0
+    state.last_intent_ts = event.ts_event
+    state.intents += 1
+    intent = out[row]
+    write_intent(intent, event, event_no, book, features)
+    intent.size = order_size_lots(params.order_notional, instrument.tick_value_nanos, 0.5 * mid_doubled)
+    intent.confidence = confidence
+    intent.reason = _REASON
+    intent.engine = _ENGINE
+    intent.side = fresh
+    intent.max_hold_ns = params.max_hold_ns
+    _set_entry_and_exits(params, frames[0], fresh, mid_doubled, intent)
+    return 1
+
+
+@kernel
+def _breakout(params: Any, state: Any, frame: Any, mid_doubled: int) -> int:
+    """Return the side of a breakout that begins with this mid, 0 if none does."""
+    if math.isnan(frame.average_bar):
+        return 0
+    margin = params.breakout_bars * frame.average_bar
+    side = 0
+    if mid_doubled > frame.range_high + margin:
+        side = 1
+    elif mid_doubled < frame.range_low - margin:
+        side = -1
+    elif frame.range_low <= mid_doubled <= frame.range_high:
+        state.outside = 0
+    if side == 0 or side == state.outside:
+        return 0
+    state.outside = side
+    return side
+
+
+@kernel
+def _compression(params: Any, frames: Any) -> Any:
+    """Return (how many timeframes are compressed, confidence).
+
+    Confidence is the mean over all timeframes of 1 - rank, an unranked one counting 0: the narrower, the higher.
+    """
+    compressed, total = 0, 0.0
+    for k in range(frames.shape[0]):
+        rank = frames[k].rank
+        if rank <= params.compression_quantile:  # false for NaN
+            compressed += 1
+        if not math.isnan(rank):
+            total += 1.0 - rank
+    return compressed, total / frames.shape[0]
+
+
+@kernel
+def _set_entry_and_exits(params: Any, frame: Any, side: int, mid_doubled: int, intent: Any) -> None:
+    """Choose market or limit entry, then stop and target distance from it."""
+    edge = frame.range_high if side > 0 else frame.range_low
+    entry = intent.ask_price if side > 0 else intent.bid_price
+    if side * (mid_doubled - edge) > params.chase_bars * frame.average_bar:
+        # Rounded to the patient side, and never past the touch that a market order would meet.
+        entry = min(edge >> 1, entry) if side > 0 else max((edge + 1) >> 1, entry)
+        intent.order_type = _LIMIT
+        intent.limit_price = entry
+        intent.time_to_live_ns = params.time_to_live_ns
+    average_bar = 0.5 * frame.average_bar  # ticks
+    middle = 0.25 * (frame.range_high + frame.range_low)  # ticks
+    stop = side * (entry - middle)
+    stop = min(max(stop, params.stop_bars_min * average_bar), params.stop_bars_max * average_bar)
+    stop = max(stop, params.stop_spreads_min * (intent.ask_price - intent.bid_price))
+    intent.stop_distance = distance_ticks(stop)
+    intent.target_distance = distance_ticks(params.reward_risk * stop)

@@ -1,0 +1,277 @@
+"""One instrument's half of the decision path: book, features, engines and model in one compiled loop."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from chimera_platform.configuration import Configuration, with_parameters
+from chimera_platform.engines.hft import HFT_STATE_DTYPE, HftSettings, hft_step
+from chimera_platform.engines.interface import INTENTS_PER_EVENT_MAX
+from chimera_platform.engines.ranges import FRAME_COUNT, FRAME_DTYPE, new_frames
+from chimera_platform.engines.structure import STRUCTURE_STATE_DTYPE, StructureSettings, structure_step
+from chimera_platform.errors import DataError, ReleaseError
+from chimera_platform.execution.records import INTENT_DTYPE
+from chimera_platform.kernels import kernel
+from chimera_platform.learning.model_inputs import MODEL_INPUT_COUNT, MODEL_INPUT_NAMES, model_inputs
+from chimera_platform.learning.trees import NODE_DTYPE, Trees, score_row
+from chimera_platform.market.book import apply_event, is_tradable, new_books, pack_book, unpack_book
+from chimera_platform.market.events import EventFlag
+from chimera_platform.market.instruments import INSTRUMENT_DTYPE, Universe
+from chimera_platform.microstructure.feature_names import FEATURE_COUNT
+from chimera_platform.microstructure.features import FEATURE_STATE_DTYPE, new_feature_states, update_features
+from chimera_platform.microstructure.flow_window import FLOW_RING_DTYPE, new_flow_rings
+from chimera_platform.settings import record_dtype, to_record
+
+if TYPE_CHECKING:
+    from chimera_platform.releases import Release
+
+PARAMETERS_DTYPE = np.dtype(
+    [
+        ("hft", record_dtype(HftSettings)),
+        ("structure", record_dtype(StructureSettings)),
+        ("instrument", INSTRUMENT_DTYPE),
+        ("instrument_id", "<i8"),
+        ("base_margin", "<f8"),  # of the model, log-odds
+        ("threshold", "<f8"),  # of the model; NaN where there is none
+        ("has_model", "<i8"),  # 1: score intents
+        ("release_no", "<i8"),
+    ],
+    align=True,
+)
+STATE_DTYPE = np.dtype(
+    [
+        ("features", FEATURE_STATE_DTYPE),
+        ("hft", HFT_STATE_DTYPE),
+        ("structure", STRUCTURE_STATE_DTYPE),
+        ("frames", FRAME_DTYPE, (FRAME_COUNT,)),
+    ]
+)
+_BUFFER_ROWS = 1024
+_LAST = int(EventFlag.LAST)
+
+
+@kernel
+def _run_events(
+    parameters: Any,
+    states: Any,
+    books: Any,
+    ring: Any,
+    vector: Any,
+    inputs: Any,
+    nodes: Any,
+    roots: Any,
+    events: Any,
+    positions: Any,
+    first_event_no: int,
+    start: int,
+    out: Any,
+) -> Any:
+    """Run events from row ``start`` on until they or the output buffer are used up.
+
+    Returns
+    -------
+    (next row, rows written); next row is -1 - i where event i is of another instrument.
+    """
+    params, state, book = parameters[0], states[0], books[0]
+    room = out.shape[0] - INTENTS_PER_EVENT_MAX
+    rows = 0
+    for i in range(start, events.shape[0]):
+        if rows > room:
+            return i, rows
+        event = events[i]
+        if event.instrument_id != params.instrument_id:
+            return -1 - i, rows
+        apply_event(book, event)
+        update_features(state.features, ring, book, event, vector)
+        if event.flags & _LAST and is_tradable(book):
+            rows += _run_engines(
+                params, state, book, vector, inputs, nodes, roots, event, first_event_no + positions[i], out, rows
+            )
+    return events.shape[0], rows
+
+
+@kernel
+def _run_engines(
+    params: Any,
+    state: Any,
+    book: Any,
+    vector: Any,
+    inputs: Any,
+    nodes: Any,
+    roots: Any,
+    event: Any,
+    event_no: int,
+    out: Any,
+    row: int,
+) -> int:
+    """Ask every engine, in Engine's order, then score what they want; return the rows written."""
+    count = hft_step(params.hft, state.hft, params.instrument, event, event_no, book, vector, out, row)
+    count += structure_step(
+        params.structure,
+        state.structure,
+        state.frames,
+        params.instrument,
+        event,
+        event_no,
+        book,
+        vector,
+        out,
+        row + count,
+    )
+    for k in range(row, row + count):
+        intent = out[k]
+        intent.release_no = params.release_no
+        if params.has_model:
+            model_inputs(vector, intent.side, intent.engine, inputs)
+            intent.model_score = score_row(nodes, roots, params.base_margin, inputs)
+            intent.model_threshold = params.threshold
+    return count
+
+
+class SymbolEngines:
+    """One instrument's book, features and engines.
+
+    Parameters
+    ----------
+    universe : the instruments of the run.
+    instrument_id : which of them this is.
+    configuration : sections ``hft`` and ``structure`` are read; a release's parameters come on top.
+    """
+
+    def __init__(self, universe: Universe, instrument_id: int, configuration: Configuration) -> None:
+        self.instrument_id = instrument_id
+        self._configuration = configuration
+        self._parameters = np.zeros(1, PARAMETERS_DTYPE)
+        self._parameters["instrument"] = universe.records[instrument_id]
+        self._parameters["instrument_id"] = instrument_id
+        self._state = np.zeros(1, STATE_DTYPE)
+        self._state["features"] = new_feature_states([universe[instrument_id]])
+        self._state["frames"] = new_frames()
+        self._book = new_books(1)
+        self._ring = new_flow_rings(1)[0]
+        self._vector, self._inputs = np.empty(FEATURE_COUNT), np.empty(MODEL_INPUT_COUNT)
+        self._nodes, self._roots = np.zeros(0, NODE_DTYPE), np.zeros(0, np.int64)
+        self._out = np.zeros(_BUFFER_ROWS, INTENT_DTYPE)
+        self.apply_release(None, 0)
+
+    def check_release(self, release: Release | None) -> Configuration:
+        """Return the configuration under ``release`` without putting it in force.
+
+        Raises
+        ------
+        ReleaseError
+            If its model does not read :data:`MODEL_INPUT_NAMES`.
+        ConfigurationError
+            If one of its parameters is unknown or out of bounds.
+        """
+        if release is None:
+            return self._configuration
+        if release.trees is not None:
+            _require_model_inputs(release.trees, release.id)
+        return with_parameters(self._configuration, release.parameters)
+
+    def apply_release(self, release: Release | None, release_no: int) -> None:
+        """Put a release in force from the next event on; None stands for the configuration alone, without model.
+
+        Raises as :meth:`check_release`; what was in force stays so then.
+        """
+        configuration = self.check_release(release)
+        trees = None if release is None else release.trees
+        parameters = self._parameters
+        parameters["hft"], parameters["structure"] = to_record(configuration.hft), to_record(configuration.structure)
+        parameters["release_no"] = release_no
+        parameters["has_model"] = trees is not None
+        parameters["threshold"] = np.nan if release is None or trees is None else release.threshold
+        parameters["base_margin"] = 0.0 if trees is None else trees.base_margin
+        self._nodes = np.zeros(0, NODE_DTYPE) if trees is None else trees.nodes
+        self._roots = np.zeros(0, np.int64) if trees is None else trees.roots
+
+    def run(
+        self, events: np.ndarray[Any, Any], first_event_no: int, positions: np.ndarray[Any, Any] | None = None
+    ) -> np.ndarray[Any, Any]:
+        """Run the instrument's next events.
+
+        Parameters
+        ----------
+        events : EVENT_DTYPE array of this instrument's events in a batch, shape (n,).
+        first_event_no : row number in the run of the batch's first event.
+        positions : int64, the rows of ``events`` within the batch; None: they are the whole batch.
+
+        Returns
+        -------
+        INTENT_DTYPE array by (event_no, engine); ``intent_no`` is -1 until the coordinator numbers them.
+        """
+        if positions is None:
+            positions = np.arange(len(events))
+        if len(positions) != len(events):
+            raise DataError(f"{len(positions)} positions for {len(events)} events")
+        flags = events.flags
+        if not (flags.c_contiguous and flags.writeable):  # else the kernel would be compiled once more
+            events = np.array(events)
+        row, parts = 0, []
+        while True:
+            row, rows = _run_events(
+                self._parameters,
+                self._state,
+                self._book,
+                self._ring,
+                self._vector,
+                self._inputs,
+                self._nodes,
+                self._roots,
+                events,
+                positions,
+                first_event_no,
+                row,
+                self._out,
+            )
+            if row < 0:
+                other = int(events["instrument_id"][-1 - row])
+                raise DataError(f"event of instrument {other} among those of instrument {self.instrument_id}")
+            parts.append(self._out[:rows].copy())
+            if row == len(events):
+                return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return the state as a picklable dict of bytes; only levels and window entries in use are kept."""
+        return {
+            "book": pack_book(self._book[0]),
+            "state": self._state.tobytes(),
+            "ring": self._ring[self._live_ring_rows()].tobytes(),
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take over a state that :meth:`snapshot` returned; the release in force stays as it is.
+
+        Raises
+        ------
+        DataError
+            If it is not such a state.
+        """
+        if len(state["state"]) != STATE_DTYPE.itemsize:
+            raise DataError(f"engine state of {len(state['state'])} bytes; expected {STATE_DTYPE.itemsize}")
+        unpack_book(state["book"], self._book[0])
+        self._state[:] = np.frombuffer(state["state"], STATE_DTYPE)
+        self._ring[:] = np.zeros((), FLOW_RING_DTYPE)
+        self._ring[self._live_ring_rows()] = np.frombuffer(state["ring"], FLOW_RING_DTYPE)
+
+    def state_hash(self) -> str:
+        """Return a SHA-256 over the state: equal exactly when two instances would decide alike from here."""
+        sha = hashlib.sha256()
+        for part in self.snapshot().values():
+            sha.update(len(part).to_bytes(8, "little") + part)
+        return sha.hexdigest()
+
+    def _live_ring_rows(self) -> np.ndarray[Any, Any]:
+        features = self._state["features"][0]
+        return (int(features["ring_first"]) + np.arange(int(features["ring_count"]))) % len(self._ring)
+
+
+def _require_model_inputs(trees: Trees, release_id: str) -> None:
+    names = trees.feature_names or MODEL_INPUT_NAMES
+    if trees.feature_count != MODEL_INPUT_COUNT or tuple(names) != MODEL_INPUT_NAMES:
+        found = ", ".join(trees.feature_names) or f"{trees.feature_count} columns without names"
+        raise ReleaseError(f"release {release_id}: its model reads {found}; expected {', '.join(MODEL_INPUT_NAMES)}")
