@@ -20,7 +20,9 @@ from typing import Any
 import numba
 
 _ROOT = Path(__file__).resolve().parent.parent
-_IMPORT = re.compile(r"^\s*(?:from|import)\s+(chimera_platform[\w.]*)(?:\s+import\s+\(?([^)#]*))?", re.MULTILINE)
+_IMPORT = re.compile(
+    r"^\s*(?:from|import)\s+(chimera_platform[\w.]*)(?:[ \t]+import[ \t]+(\([^)]*\)|[^\n#]*))?", re.MULTILINE
+)
 
 
 def cache_root() -> Path:
@@ -31,19 +33,21 @@ def cache_root() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "chimera" / "kernels"
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _imported_files(path: Path) -> frozenset[Path]:
     """Return the package files that ``path`` imports directly."""
     found: set[Path] = set()
     for module, names in _IMPORT.findall(path.read_text(encoding="utf-8")):
         stem = _ROOT / module.replace(".", "/")
         candidates = [stem.with_suffix(".py"), stem / "__init__.py"]
-        candidates += [stem / f"{name.split(' as ')[0].strip()}.py" for name in names.replace("\n", ",").split(",")]
+        candidates += [
+            stem / f"{name.split(' as ')[0].strip('() ')}.py" for name in names.replace("\n", ",").split(",")
+        ]
         found.update(p for p in candidates if p.is_file())
     return frozenset(found)
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def source_fingerprint(path: Path) -> str:
     """Return 16 hex digits that change when ``path``, or any package file it builds on, changes."""
     closure, queue = {path}, [path]
