@@ -55,6 +55,8 @@ class MarketSettings(Settings):
         default=0.07, ge=0.005, le=0.4, description="of the flow: market orders; the rest cancels"
     )
     near_share: float = Field(default=0.65, ge=0.0, le=1.0, description="of limit orders: placed at the touch")
+    join_share: float = Field(default=0.7, ge=0.0, le=1.0, description="of those: joining the touch or improving it")
+    stale_share: float = Field(default=0.8, ge=0.0, le=1.0, description="of cancels: of a touch too near fair value")
     order_units: float = Field(default=6.0, ge=1.0, le=1000.0, description="mean order size, size units of the symbol")
     orders_a_side: int = Field(default=90, ge=30, le=300, description="resting orders that cancels settle to")
     burst_branching: float = Field(
@@ -79,16 +81,16 @@ class MarketSettings(Settings):
     trend_strength: float = Field(default=0.45, ge=0.0, le=5.0, description="mean move of a trend, daily volatilities")
     overnight: float = Field(default=0.3, ge=0.0, le=5.0, description="gap between sessions, daily volatilities")
     calm: RegimeSettings = RegimeSettings(
-        dwell_minutes=50.0, volatility=0.6, activity=0.7, half_spread=1.2, informed=0.3, lean=0.6
+        dwell_minutes=50.0, volatility=0.6, activity=0.7, half_spread=0.6, informed=0.3, lean=0.6
     )
     active: RegimeSettings = RegimeSettings(
-        dwell_minutes=30.0, volatility=1.2, activity=1.7, half_spread=1.4, informed=0.5, lean=0.9
+        dwell_minutes=30.0, volatility=1.2, activity=1.7, half_spread=0.7, informed=0.5, lean=0.9
     )
     stressed: RegimeSettings = RegimeSettings(
-        dwell_minutes=10.0,
+        dwell_minutes=15.0,
         volatility=2.4,
         activity=1.5,
-        half_spread=4.0,
+        half_spread=3.0,
         depth=0.5,
         informed=0.1,
         lean=0.1,
@@ -115,8 +117,8 @@ class SymbolProfile(Settings):
 
 
 PROFILES = {
-    "XAUUSD": SymbolProfile(price=2050.0, daily_volatility=0.009, quote_step=0.05),
-    "XAGUSD": SymbolProfile(price=23.5, daily_volatility=0.016, quote_step=0.002),
+    "XAUUSD": SymbolProfile(price=2050.0, daily_volatility=0.008, quote_step=0.1),
+    "XAGUSD": SymbolProfile(price=23.5, daily_volatility=0.014, quote_step=0.002),
     "EURUSD": SymbolProfile(price=1.09, daily_volatility=0.005, quote_step=0.00002),
     "GC": SymbolProfile(price=2060.0, daily_volatility=0.009, quote_step=0.1),
     "BTCUSDT": SymbolProfile(price=43000.0, daily_volatility=0.03, quote_step=2.0),

@@ -33,6 +33,7 @@ SWEEP, ICEBERG = int(EpisodeKind.SWEEP), int(EpisodeKind.ICEBERG)
 
 LEVELS_MIN = 5  # price levels that every side keeps
 FILLS_MAX = 64  # EXECUTE records of one market order
+WITHDRAWALS_MAX = 32  # orders that makers withdraw together
 REACH = 500  # quote steps behind the touch at which an order is withdrawn
 SWEEP_CHILDREN = 4  # market orders that a sweep is cut into
 SECOND_NS = 1_000_000_000
@@ -59,9 +60,9 @@ def lean_of(parameters: Any, regime: Any, symbol: Any, book: Any) -> Any:
 
 
 @kernel
-def draw_size(parameters: Any, regime: Any, unit: Any, random: Any) -> Any:
+def draw_size(parameters: Any, relative: Any, unit: Any, random: Any) -> Any:
     """Return an order's size in lots: exponential in size units, one in twenty five times as large."""
-    units = exponential(random, parameters.order_units * regime.depth)
+    units = exponential(random, parameters.order_units * relative)
     if uniform(random) < 0.05:
         units *= 5.0
     return unit * (1 + min(int(units), 500))
@@ -89,9 +90,18 @@ def delete_order(market: Any, out: Any, book: Any, instrument: Any, profile: Any
 
 @kernel
 def limit_price(parameters: Any, regime: Any, symbol: Any, book: Any, side: Any, random: Any) -> Any:
-    """Return where a new limit order goes, in quote steps: about makers' fair value, never through the other side."""
-    mean = 0.6 if uniform(random) < parameters.near_share else 9.0
-    distance = regime.half_spread + exponential(random, mean)
+    """Return where a new limit order goes, in quote steps; never through the other side.
+
+    Most near orders join the touch, or improve it by a step, as far as makers' fair value allows; the others go
+    where fair value puts them, near or deep.
+    """
+    towards = sign_of(side)
+    edge = towards * (symbol.fair - book.best[side])
+    near = uniform(random) < parameters.near_share
+    if near and edge >= 0.5 * regime.half_spread and uniform(random) < parameters.join_share:
+        improve = edge >= 1.0 + regime.half_spread and book.best[ASK] - book.best[BID] > 1
+        return book.best[side] + (towards if improve else 0)
+    distance = regime.half_spread + exponential(random, 0.6 if near else 7.0)
     if side == BID:
         return min(math.floor(symbol.fair - distance), book.best[ASK] - 1)
     return max(math.ceil(symbol.fair + distance), book.best[BID] + 1)
@@ -109,34 +119,84 @@ def limit_action(
     out: Any,
     random: Any,
 ) -> None:
-    """Add one limit order."""
-    buy = uniform(random) < 0.5 * (1.0 + 0.8 * lean_of(parameters, regime, symbol, book))
-    side = BID if buy else ASK
+    """Add one limit order; orders on the side that the flow leans to are more frequent and larger."""
+    lean = lean_of(parameters, regime, symbol, book)
+    side = BID if uniform(random) < 0.5 * (1.0 + 0.8 * lean) else ASK
     if book.live_count[side] >= 4 * parameters.orders_a_side:
         return
     price = limit_price(parameters, regime, symbol, book, side, random)
     if sign_of(side) * (book.best[side] - price) > REACH // 2:
         return
-    place_order(
-        market, out, book, instrument, profile, side, price, draw_size(parameters, regime, profile.size_unit, random)
-    )
+    size = draw_size(parameters, regime.depth * (1.0 + 0.8 * lean * sign_of(side)), profile.size_unit, random)
+    place_order(market, out, book, instrument, profile, side, price, size)
     finish_event(parameters, market, out, False, random)
 
 
 @kernel
-def pick_cancel(symbol: Any, regime: Any, book: Any, side: Any, random: Any) -> Any:
-    """Return the slot of the order to withdraw: a stale touch first, else any, those near the touch more rarely."""
-    best = book.best[side]
-    edge = sign_of(side) * (symbol.fair - best)  # how far makers' fair value is on the safe side of the touch
-    if edge < 0.5 * regime.half_spread and uniform(random) < 0.8:
-        return head_of(book, best)
+def pick_cancel(book: Any, side: Any, against: Any, random: Any) -> Any:
+    """Return the slot of an order to withdraw on ``side``.
+
+    The first at the touch, the likelier the more the flow leans ``against`` the side; else any, near ones more rarely.
+    """
+    if uniform(random) < 0.6 * against:
+        return head_of(book, book.best[side])
     slot = book.live[side, below(random, book.live_count[side])]
     for _ in range(3):
-        behind = sign_of(side) * (best - book.order_price[slot])
-        if uniform(random) < 0.3 + 0.05 * behind:
+        behind = sign_of(side) * (book.best[side] - book.order_price[slot])
+        if uniform(random) < 0.25 + 0.05 * behind:
             break
         slot = book.live[side, below(random, book.live_count[side])]
     return slot
+
+
+@kernel
+def stale_side(regime: Any, symbol: Any, book: Any) -> Any:
+    """Return the side whose touch is nearer to makers' fair value than they like, NO_ORDER where neither is."""
+    bid_edge, ask_edge = symbol.fair - book.best[BID], book.best[ASK] - symbol.fair
+    if min(bid_edge, ask_edge) >= 0.5 * regime.half_spread:
+        return NO_ORDER
+    return BID if bid_edge < ask_edge else ASK
+
+
+@kernel
+def withdraw_touch(
+    profile: Any, market: Any, symbol: Any, book: Any, instrument: Any, side: Any, out: Any, random: Any
+) -> None:
+    """Withdraw the makers' orders at the touch of ``side``, each with probability three in four."""
+    slot = head_of(book, book.best[side])
+    for _ in range(WITHDRAWALS_MAX):
+        behind = book.order_next[slot]
+        last = level_lots(book, book.order_price[slot]) == book.order_size[slot]
+        if last and book.depth[side] <= LEVELS_MIN:
+            break
+        if slot != symbol.iceberg_slot and uniform(random) < 0.75:
+            delete_order(market, out, book, instrument, profile, slot)
+        if behind == NO_ORDER:
+            break
+        slot = behind
+
+
+@kernel
+def requote(
+    parameters: Any,
+    regime: Any,
+    profile: Any,
+    market: Any,
+    symbol: Any,
+    book: Any,
+    instrument: Any,
+    side: Any,
+    out: Any,
+    random: Any,
+) -> None:
+    """Let makers who left the other touch follow fair value on ``side``: a better price, or more at the best one."""
+    edge = sign_of(side) * (symbol.fair - book.best[side])
+    steps = min(int(edge - regime.half_spread), book.best[ASK] - book.best[BID] - 1)
+    if steps < 0:
+        return
+    size = draw_size(parameters, 2.0 * regime.depth, profile.size_unit, random)
+    place_order(market, out, book, instrument, profile, side, book.best[side] + sign_of(side) * steps, size)
+    finish_event(parameters, market, out, False, random)
 
 
 @kernel
@@ -151,21 +211,26 @@ def cancel_action(
     out: Any,
     random: Any,
 ) -> None:
-    """Withdraw one order, or part of it; nothing happens where it is an iceberg or the side would get too thin."""
+    """Makers leave a stale touch together; otherwise someone withdraws an order, or part of it.
+
+    Nothing happens where the order is an iceberg or the side would get too thin.
+    """
+    stale = stale_side(regime, symbol, book)
+    if stale != NO_ORDER and uniform(random) < parameters.stale_share:
+        withdraw_touch(profile, market, symbol, book, instrument, stale, out, random)
+        finish_event(parameters, market, out, False, random)
+        requote(parameters, regime, profile, market, symbol, book, instrument, 1 - stale, out, random)
+        return
     lean = lean_of(parameters, regime, symbol, book)
     asks = book.live_count[ASK] * (1.0 + 0.8 * lean)
     bids = book.live_count[BID] * (1.0 - 0.8 * lean)
     side = ASK if uniform(random) * (asks + bids) < asks else BID
-    slot = pick_cancel(symbol, regime, book, side, random)
-    size = book.order_size[slot]
+    slot = pick_cancel(book, side, -lean * sign_of(side), random)
     if slot == symbol.iceberg_slot:
         return
-    if size > profile.size_unit and uniform(random) < 0.25:
-        lots = (
-            profile.size_unit * (1 + below(random, size // profile.size_unit - 1))
-            if size >= 2 * profile.size_unit
-            else 1
-        )
+    size, unit = book.order_size[slot], profile.size_unit
+    if size > unit and uniform(random) < 0.25:
+        lots = unit * (1 + below(random, size // unit - 1)) if size >= 2 * unit else 1
         price = book.order_price[slot] * profile.quote_ticks
         emit(market, out, instrument, CANCEL, book.order_id[slot], price, lots, sign_of(side))
         reduce_order(book, slot, lots)
@@ -279,7 +344,7 @@ def market_action(
             buy = True
         elif symbol.efficient < book.best[BID]:
             buy = False
-    size = draw_size(parameters, regime, profile.size_unit, random)
+    size = draw_size(parameters, regime.depth, profile.size_unit, random)
     if market_order(profile, market, symbol, book, instrument, ASK if buy else BID, size, out, episodes) > 0:
         finish_event(parameters, market, out, False, random)
         symbol.excitation += parameters.burst_branching / (parameters.burst_decay_s * parameters.market_share)

@@ -147,7 +147,7 @@ def open_symbol(
         start = math.floor(touch) if side == BID else math.ceil(touch)
         for level in range(OPENING_LEVELS):
             for _ in range(1 + below(random, 3)):
-                size = draw_size(parameters, regime, profile.size_unit, random)
+                size = draw_size(parameters, regime.depth, profile.size_unit, random)
                 place_order(market, out, book, instrument, profile, side, start + towards * level, size)
     finish_event(parameters, market, out, True, random)
     emit_status(parameters, market, out, instrument, SESSION_OPEN, random)

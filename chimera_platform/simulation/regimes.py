@@ -67,8 +67,8 @@ def regime_records(settings: MarketSettings) -> np.ndarray[Any, Any]:
     return records
 
 
-# Calm and stressed spells are left for the active regime; an active one ends in stress one time in three.
-STRESS_SHARE = 1.0 / 3.0
+# Calm and stressed spells are left for the active regime; an active one ends in stress two times in five.
+STRESS_SHARE = 0.4
 
 
 def stationary_shares(dwell: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
