@@ -14,11 +14,13 @@ TIME, FLATTEN = int(OrderReason.TIME), int(OrderReason.FLATTEN)
 
 @kernel
 def exit_reason(account: Any, market: Any, position: Any, tick_value_nanos: int, ts: int) -> int:
-    """Return why ``position`` is to be closed now, 0 to hold it.
+    """Return why ``position`` (or an entry, where all is being closed) is to be closed now, 0 for nothing to do.
 
     Stop and target are measured from the average entry price to the touch that a closing market order would meet:
     with m the profit a lot at that price, stop where m <= -stop_distance, target where m >= target_distance.
     """
+    if position.lots == 0:
+        return FLATTEN if account.closing == 1 else 0
     if position.exit_reason != 0:
         return position.exit_reason
     if account.closing == 1:
@@ -37,20 +39,15 @@ def exit_reason(account: Any, market: Any, position: Any, tick_value_nanos: int,
 
 
 @kernel
-def handle_exit(state: Any, parameters: Any, output: Any, i: int, e: int, event_no: int, ts: int) -> None:
-    """Decide on one engine's position in a tradable market, after a source event, and send what closes it."""
-    account, position = state.account[0], state.positions[i, e]
-    latency_ns = parameters.venue[0].order_latency_ns
-    if position.lots == 0:
-        if account.closing == 1:
-            request_cancel(state, output, latency_ns, i, e, ENTRY, FLATTEN, event_no, ts)
-        return
-    reason = exit_reason(account, state.markets[i], position, parameters.instruments[i].tick_value_nanos, ts)
-    if reason == 0:
-        return
-    position.exit_reason = reason
+def close_position(
+    state: Any, parameters: Any, output: Any, i: int, e: int, reason: int, event_no: int, ts: int
+) -> None:
+    """Withdraw what is left of the entry and send what closes the position, unless that is under way."""
+    position, latency_ns = state.positions[i, e], parameters.venue[0].order_latency_ns
     request_cancel(state, output, latency_ns, i, e, ENTRY, reason, event_no, ts)
-    if state.orders[i, e, EXIT].is_open == 0:
-        side = -1 if position.lots > 0 else 1
-        order = new_order(state, latency_ns, i, e, EXIT, side, abs(position.lots), reason, position.intent_no, ts)
-        append_order_event(state, output, i, e, order, reason, event_no, ts)
+    if position.lots != 0:
+        position.exit_reason = reason
+        if state.orders[i, e, EXIT].is_open == 0:
+            side = -1 if position.lots > 0 else 1
+            order = new_order(state, latency_ns, i, e, EXIT, side, abs(position.lots), reason, position.intent_no, ts)
+            append_order_event(state, output, i, e, order, reason, event_no, ts)

@@ -41,6 +41,7 @@ ORDER_DTYPE = np.dtype(
         ("reserved_per_lot_nanos", "<i8"),  # notional of a lot at the decision price; 0 for an exit
         ("queue_ahead", "<i8"),  # lots that trade before it at its price; QUEUE_UNKNOWN
         ("cross_taken", "<i8"),  # lots taken from the opposite side since that reached the limit price
+        ("matched", "<i8"),  # lots that the current event fills; 0 between events
         ("decision_bid", "<i8"),  # ticks
         ("decision_ask", "<i8"),  # ticks
         ("reason", "<u2"),  # OrderReason it was sent for
@@ -54,6 +55,12 @@ ORDER_DTYPE = np.dtype(
         ("side", "i1"),
     ]
 )
+
+
+@kernel
+def is_resting(order: Any) -> bool:
+    """Return whether ``order`` is in the venue's book."""
+    return order.is_open == 1 and order.at_venue == 1
 
 
 @kernel
@@ -105,6 +112,7 @@ def new_order(
     order.reserved_per_lot_nanos = 0
     order.queue_ahead = QUEUE_UNKNOWN
     order.cross_taken = 0
+    order.matched = 0
     order.decision_bid = market.bid
     order.decision_ask = market.ask
     order.reason = reason

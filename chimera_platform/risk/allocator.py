@@ -66,10 +66,9 @@ def lot_notional_nanos(price_ticks: int, tick_value_nanos: int) -> int:
 
 
 @kernel
-def is_engaged(state: Any, i: int, e: int) -> bool:
-    """Return whether the engine has a position or a working order in the instrument."""
-    orders = state.orders
-    return state.positions[i, e].lots != 0 or orders[i, e, ENTRY].is_open == 1 or orders[i, e, EXIT].is_open == 1
+def is_engaged(position: Any, entry: Any, leave: Any) -> bool:
+    """Return whether an engine has a position or a working order (entry, exit) in an instrument."""
+    return position.lots != 0 or entry.is_open == 1 or leave.is_open == 1
 
 
 @kernel
@@ -77,7 +76,7 @@ def allocate(state: Any, settings: Any, i: int, e: int, lots_wanted: int, lot_no
     """Return (lots that fit under every cap, APPROVED or the first cap that leaves less than a lot)."""
     account = state.account[0]
     equity = account.cash_nanos + account.value_nanos
-    if is_engaged(state, i, e):
+    if is_engaged(state.positions[i, e], state.orders[i, e, ENTRY], state.orders[i, e, EXIT]):
         return 0, POSITION_OPEN
     engine_room = engine_cap_nanos(account, settings, e) - account.engine_exposure_nanos[e]
     if engine_room < lot_notional:

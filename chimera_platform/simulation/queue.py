@@ -18,7 +18,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from chimera_platform.execution.fills import MAKER, fill_order
 from chimera_platform.execution.orders import QUEUE_UNKNOWN
 from chimera_platform.kernels import kernel
 from chimera_platform.market.book import ask_level, bid_level
@@ -60,10 +59,14 @@ def displayed_against(book: Any, side: int, price: int, max_levels: int) -> int:
 
 
 @kernel
+def is_trade(event: Any) -> bool:
+    """Return whether ``event`` is a trade that resting orders may take part in."""
+    return (event.kind == TRADE or event.kind == EXECUTE) and event.flags & _NO_TRADE == 0
+
+
+@kernel
 def traded_against(event: Any, order: Any) -> int:
-    """Return the lots of ``event`` that traded at the resting order's price or beyond it, 0 where it is no trade."""
-    if (event.kind != TRADE and event.kind != EXECUTE) or event.flags & _NO_TRADE != 0:
-        return 0
+    """Return the lots of a trade that traded at the resting order's price or beyond it, against its own side."""
     resting_side = event.side if event.kind == EXECUTE else -event.side
     if resting_side * order.side < 0 or order.side * (order.price - event.price) < 0:
         return 0
@@ -71,32 +74,26 @@ def traded_against(event: Any, order: Any) -> int:
 
 
 @kernel
-def match_trade(state: Any, parameters: Any, output: Any, i: int, e: int, role: int, event: Any, event_no: int) -> None:
-    """Let a trade of the market take the queue ahead of a resting order, and then the order itself."""
-    order = state.orders[i, e, role]
+def lots_from_trade(order: Any, event: Any) -> int:
+    """Let a trade of the market take the queue ahead of a resting order; return the lots of it that are the order's."""
     lots = traded_against(event, order)
     if lots > 0 and event.price == order.price:
         if order.queue_ahead == QUEUE_UNKNOWN:
-            lots = 0
-        else:
-            ahead = min(order.queue_ahead, lots)
-            order.queue_ahead -= ahead
-            lots -= ahead
-    lots = min(lots, order.size - order.filled)
-    if lots > 0:
-        fill_order(state, parameters, output, i, e, role, order.price, lots, MAKER, event_no, event.ts_event)
+            return 0
+        ahead = min(order.queue_ahead, lots)
+        order.queue_ahead -= ahead
+        lots -= ahead
+    return min(lots, order.size - order.filled)
 
 
 @kernel
-def match_book(state: Any, parameters: Any, output: Any, i: int, e: int, role: int, event_no: int, ts: int) -> None:
-    """After a source event: shorten the queue to what is displayed, and fill against an opposite side that crosses."""
-    book, order = state.books[i], state.orders[i, e, role]
+def lots_from_book(order: Any, book: Any, max_levels: int) -> int:
+    """After a source event: shorten the queue to what is displayed; return the lots of a crossing opposite side."""
     order.queue_ahead = min(order.queue_ahead, displayed_at(book, order.side, order.price))
-    shown = displayed_against(book, order.side, order.price, parameters.venue[0].max_walk_levels)
+    shown = displayed_against(book, order.side, order.price, max_levels)
     if shown == 0:
         order.cross_taken = 0
-        return
-    lots = min(shown - order.cross_taken, order.size - order.filled)
-    if lots > 0:
-        order.cross_taken += lots
-        fill_order(state, parameters, output, i, e, role, order.price, lots, MAKER, event_no, ts)
+        return 0
+    lots = max(min(shown - order.cross_taken, order.size - order.filled), 0)
+    order.cross_taken += lots
+    return lots

@@ -109,16 +109,26 @@ def arrive(state: Any, parameters: Any, output: Any, i: int, e: int, role: int, 
 
 
 @kernel
+def is_due(order: Any, ts: int) -> bool:
+    """Return whether the venue has something to do with ``order`` before ``ts``."""
+    if order.is_open == 0:
+        return False
+    if order.at_venue == 0:
+        return order.venue_ts < ts
+    return min(order.cancel_ts, order.expire_ts) < ts
+
+
+@kernel
 def step_order(state: Any, parameters: Any, output: Any, i: int, e: int, role: int, event_no: int, ts: int) -> None:
     """Do what the venue did with one open order before ``ts``: arrival, then cancel or expiry."""
     order = state.orders[i, e, role]
     if order.at_venue == 0 and order.venue_ts < ts:
         arrive(state, parameters, output, i, e, role, event_no)
-    if order.is_open == 0 or order.at_venue == 0:
+    if not is_due(order, ts):
         return
-    if order.cancel_ts <= order.expire_ts and order.cancel_ts < ts:
+    if order.cancel_ts <= order.expire_ts:
         end_order(state, output, i, e, role, CANCELLED, order.cancel_reason, event_no, order.cancel_ts)
-    elif order.expire_ts < ts:
+    else:
         end_order(state, output, i, e, role, EXPIRED, TIME_TO_LIVE, event_no, order.expire_ts)
 
 
