@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
+from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+import numpy as np
 from pydantic import Field, field_validator
 
 from chimera_platform.settings import Settings
@@ -65,3 +67,25 @@ class TradingHours(Settings):
     def _length(self) -> timedelta:
         minutes = {name: int(at[:2]) * 60 + int(at[3:]) for name, at in (("open", self.open), ("close", self.close))}
         return timedelta(minutes=(minutes["close"] - minutes["open"]) % 1440 or 1440)
+
+
+def wall_clock_to_utc(day: date, since_midnight_ns: np.ndarray[Any, Any], timezone: str) -> np.ndarray[Any, Any]:
+    """Return the UTC time of readings of the wall clock on one day.
+
+    Parameters
+    ----------
+    day : the local calendar day.
+    since_midnight_ns : (n,) i8, what the clock shows, in ns after 00:00; [0, 24 h].
+    timezone : IANA name.
+
+    Returns
+    -------
+    (n,) i8, ns UTC. An hour that the clock shows twice is taken as the first of the two.
+    """
+    zone = ZoneInfo(timezone)
+    quarter_hours = [datetime(day.year, day.month, day.day, q // 4, 15 * (q % 4), tzinfo=zone) for q in range(96)]
+    offsets = [q.utcoffset() or timedelta() for q in quarter_hours]
+    offsets_ns = np.array([int(o.total_seconds()) for o in offsets], np.int64) * 1_000_000_000
+    midnight_ns = int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()) * 1_000_000_000
+    quarter = np.minimum(since_midnight_ns // 900_000_000_000, 95)
+    return midnight_ns + since_midnight_ns - offsets_ns[quarter]
