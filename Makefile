@@ -48,7 +48,7 @@ bench-peers: $(VENV)/.test-ready ## side by side with hftbacktest and NautilusTr
 	$(BIN)/python -m benchmarks.peers
 
 serve: $(VENV)/.run-ready ## the Dagster UI on http://localhost:3000 over $(WORKDIR)
-	CHIMERA_WORKDIR=$(WORKDIR) DAGSTER_HOME=$(abspath $(WORKDIR))/dagster $(BIN)/chimera serve --workdir $(WORKDIR)
+	$(BIN)/chimera serve --workdir $(WORKDIR)/demo
 
 docs: $(VENV)/.run-ready ## regenerate docs/data-dictionary.md
 	$(BIN)/python -m warehouse.dictionary docs/data-dictionary.md

@@ -18,8 +18,9 @@ from chimera_platform.configuration import Configuration, load_configuration
 from chimera_platform.errors import ConfigurationError
 from chimera_platform.journal.manifest import RunManifest
 from chimera_platform.journal.storage import make_folder
+from chimera_platform.market.feeds import open_feed
 from chimera_platform.market.instruments import load_instruments
-from chimera_platform.market.sources import EventSource, open_feed, open_source
+from chimera_platform.market.sources import EventSource, open_source
 from chimera_platform.releases import ReleaseStore
 from chimera_platform.workdir import WorkDir
 from streaming.sources.sequencer import FeedOptions

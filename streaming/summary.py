@@ -31,7 +31,7 @@ def summarise(deployment: Deployment) -> dict[str, Any]:
     digest = RunDigest()
     for table in OUT_TABLES:
         for rows in reader.batches(table):
-            digest.update(table, rows)
+            digest.update(**{table: rows})
     releases = reader.read("releases")
     return {
         "run_id": deployment.run_id,

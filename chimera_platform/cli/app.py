@@ -1,0 +1,108 @@
+"""The command line: a contract for users, docs, CI and outside checks. Each command's module imports what it needs."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from typing import Annotated
+
+import click
+import typer
+
+from chimera_platform import __version__
+from chimera_platform.cli import unavailable
+from chimera_platform.cli.data_commands import bars, book, features
+from chimera_platform.cli.backtest_command import backtest
+from chimera_platform.cli.bench import bench
+from chimera_platform.cli.demo import demo
+from chimera_platform.cli.doctor import doctor
+from chimera_platform.cli.flow_commands import replay, run
+from chimera_platform.cli.learning_commands import attribute, releases, train
+from chimera_platform.cli.serve import serve
+from chimera_platform.cli.warehouse_commands import ingest, rebuild, sql
+from chimera_platform.errors import ChimeraError
+
+app = typer.Typer(
+    name="chimera",
+    help="Order-flow trading: live flow, journal, warehouse, learning and releases in one loop.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+@app.callback()
+def _main(
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error; goes anywhere.")] = False,
+) -> None:
+    """Order-flow trading: live flow, journal, warehouse, learning and releases in one loop."""
+
+
+@app.command()
+def version() -> None:
+    """Print the version.
+
+    Example: chimera version
+    """
+    print(__version__)
+
+
+for _command in (
+    demo,
+    run,
+    replay,
+    backtest,
+    book,
+    features,
+    bars,
+    ingest,
+    rebuild,
+    sql,
+    train,
+    attribute,
+    doctor,
+    bench,
+    serve,
+):
+    app.command()(_command)
+app.add_typer(releases, name="release")
+for _name in unavailable.COMMANDS:
+    app.command(_name, context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(
+        unavailable.unavailable(_name)
+    )
+
+
+def main() -> None:
+    """Run the command line; exit status 0 done, 1 the work failed, 2 wrong usage."""
+    arguments = sys.argv[1:]
+    debug = "--debug" in arguments
+    arguments = [each for each in arguments if each != "--debug"]
+    logging.basicConfig(
+        level=logging.DEBUG if debug else logging.WARNING, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr
+    )
+    logging.getLogger("numba").setLevel(logging.WARNING)
+    try:
+        status = app(args=arguments, prog_name="chimera", standalone_mode=False)
+    except click.exceptions.Exit as stop:
+        sys.exit(stop.exit_code)
+    except click.UsageError as error:
+        error.show(file=sys.stderr)
+        sys.exit(2)
+    except (click.Abort, KeyboardInterrupt):
+        print("stopped", file=sys.stderr)
+        sys.exit(1)
+    except (ChimeraError, OSError) as error:
+        _fail(error, arguments, debug)
+    sys.exit(status if isinstance(status, int) else 0)
+
+
+def _fail(error: ChimeraError | OSError, arguments: list[str], debug: bool) -> None:
+    if debug:
+        logging.getLogger("chimera").exception("the work failed")
+    message = " ".join(str(error).split())
+    if "--json" in arguments:
+        print(json.dumps({"error": message, "kind": type(error).__name__}))
+    print(f"chimera: {message}", file=sys.stderr)
+    sys.exit(1)

@@ -1,0 +1,68 @@
+"""`chimera book`, `features` and `bars`: market data rebuilt by the same kernels as the live flow."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import click
+import typer
+
+from chimera_platform.cli import options as o
+from chimera_platform.cli.output import emit
+from chimera_platform.cli.parquet_file import write_parquet
+from chimera_platform.market.feeds import open_feed
+from chimera_platform.market.instruments import load_instruments
+from chimera_platform.market.sources import EventSource, open_source
+
+
+def _open(
+    source: Any, format: str | None, feed: str | None, symbols: str | None, instruments: Any
+) -> EventSource:
+    known = load_instruments(instruments)
+    if bool(source) == bool(feed):
+        raise click.UsageError("Name either files to read or a --feed URL.")
+    if feed:
+        return open_feed(feed, known).source
+    return open_source(list(source), format, known, list(o.split_symbols(symbols)) or None)
+
+
+def book(
+    source: o.SourceArgument = None,
+    out: o.OutOption = ...,  # type: ignore[assignment]
+    levels: Annotated[int, typer.Option("--levels", min=1, max=1000, help="Levels a side.")] = 10,
+    format: o.FormatOption = None,
+    feed: o.FeedOption = None,
+    symbols: o.SymbolsOption = None,
+    instruments: o.InstrumentsOption = None,
+    as_json: o.JsonOption = False,
+) -> None:
+    """Write the order book after every event, in real prices.
+
+    Example: chimera book ../shared/data/lobster/GOOG_10.zip --levels 10 --out book.parquet
+    """
+    from chimera_platform.market.depth_export import book_table
+
+    table = book_table(_open(source, format, feed, symbols, instruments), levels)
+    rows = write_parquet(table, out)
+    result = {"events": table.events, "rows": rows, "gaps": table.gaps, "crossed": table.crossed, "out": str(out)}
+    emit(result, as_json=as_json, title="book")
+
+
+def features(
+    source: o.SourceArgument = None,
+    out: o.OutOption = ...,  # type: ignore[assignment]
+    format: o.FormatOption = None,
+    feed: o.FeedOption = None,
+    symbols: o.SymbolsOption = None,
+    instruments: o.InstrumentsOption = None,
+    as_json: o.JsonOption = False,
+) -> None:
+    """Write every feature at every event.
+
+    Example: chimera features ../shared/data/oanda --symbols XAUUSD --out features.parquet
+    """
+    from chimera_platform.microstructure.feature_names import FEATURE_NAMES
+    from chimera_platform.microstructure.feature_stream import feature_table
+
+    rows = write_parquet(feature_table(_open(source, format, feed, symbols, instruments)), out)
+    emit({"events": rows, "features": list(FEATURE_NAMES), "out": str(out)}, as_json=as_json, title="features")

@@ -1,0 +1,59 @@
+"""`chimera ingest`, `rebuild` and `sql`: the warehouse."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import click
+import typer
+
+from chimera_platform.cli import options as o
+from chimera_platform.cli.output import emit, errors
+from chimera_platform.workdir import WorkDir
+
+
+def ingest(workdir: o.WorkdirOption = o.DEFAULT_WORKDIR, as_json: o.JsonOption = False) -> None:
+    """Bring the journal's new segments into the warehouse; doing it twice changes nothing.
+
+    Example: chimera ingest --workdir chimera-data
+    """
+    from warehouse.ingest import ingest as bring_in
+
+    emit(bring_in(WorkDir(workdir).require(), progress=errors.print).as_dict(), as_json=as_json, title="ingest")
+
+
+def rebuild(workdir: o.WorkdirOption = o.DEFAULT_WORKDIR, as_json: o.JsonOption = False) -> None:
+    """Drop the warehouse and make it again from the journal.
+
+    Example: chimera rebuild --workdir chimera-data
+    """
+    from warehouse.rebuild import rebuild as make_again
+
+    emit(make_again(WorkDir(workdir).require(), progress=errors.print).as_dict(), as_json=as_json, title="rebuild")
+
+
+def sql(
+    query: Annotated[str, typer.Argument(help="One SQL statement that reads.")],
+    format: Annotated[
+        str, typer.Option("--format", help="table, csv or json.", click_type=click.Choice(["table", "csv", "json"]))
+    ] = "table",
+    workdir: o.WorkdirOption = o.DEFAULT_WORKDIR,
+    as_json: o.JsonOption = False,
+) -> None:
+    """Ask the warehouse; read-only, also while a run writes.
+
+    Example: chimera sql "SELECT reason, count(*) FROM core.decisions GROUP BY ALL"
+    """
+    import polars as pl
+
+    from warehouse.query import run_sql
+
+    frame = run_sql(WorkDir(workdir).require(), query)
+    if as_json or format == "json":
+        emit({"columns": frame.columns, "rows": frame.rows(named=True), "count": len(frame)}, as_json=True)
+    elif format == "csv":
+        frame.write_csv(sys.stdout)
+    else:
+        with pl.Config(tbl_rows=50, tbl_cols=-1, tbl_hide_dataframe_shape=True, tbl_hide_column_data_types=True):
+            print(frame)
