@@ -13,7 +13,7 @@ import numpy as np
 
 from chimera_platform.configuration import Configuration
 from chimera_platform.coordinator import Coordinator, CoordinatorOutput
-from chimera_platform.engines.step import SymbolEngines
+from chimera_platform.engines.step import SymbolEngines, writable
 from chimera_platform.execution.records import INTENT_DTYPE
 from chimera_platform.kernels import kernel
 from chimera_platform.market.instruments import Universe
@@ -21,19 +21,24 @@ from chimera_platform.market.instruments import Universe
 if TYPE_CHECKING:
     from chimera_platform.releases import Release
 
-_FIRST_ROW = np.zeros(1, np.int64)
-_FIRST_ROW.flags.writeable = False
-
-
 @kernel
-def _row_numbers_by_instrument(ids: Any, counts: Any, rows: Any) -> None:
-    """Fill ``counts`` per instrument and ``rows`` with the rows of instrument 0, then 1, …, each in order."""
-    for i in range(ids.shape[0]):
-        counts[ids[i]] += 1
-    ends = np.cumsum(counts)
-    for i in range(ids.shape[0] - 1, -1, -1):
-        ends[ids[i]] -= 1
-        rows[ends[ids[i]]] = i
+def _rows_by_instrument(events: Any, rows: Any) -> Any:
+    """Fill ``rows`` with the rows of the lowest instrument, then the next, …; return (lowest, end of each one's)."""
+    low, high = events[0].instrument_id, events[0].instrument_id
+    for i in range(events.shape[0]):
+        low = min(low, events[i].instrument_id)
+        high = max(high, events[i].instrument_id)
+    ends = np.zeros(np.int64(high) - low + 1, np.int64)
+    for i in range(events.shape[0]):
+        ends[np.int64(events[i].instrument_id) - low] += 1
+    for k in range(1, ends.shape[0]):
+        ends[k] += ends[k - 1]
+    free = ends.copy()
+    for i in range(events.shape[0] - 1, -1, -1):
+        k = np.int64(events[i].instrument_id) - low
+        free[k] -= 1
+        rows[free[k]] = i
+    return np.int64(low), ends
 
 
 def split_by_instrument(events: np.ndarray[Any, Any]) -> list[tuple[int, np.ndarray[Any, Any]]]:
@@ -51,18 +56,17 @@ def split_by_instrument(events: np.ndarray[Any, Any]) -> list[tuple[int, np.ndar
     """
     count = len(events)
     if count == 1:
-        return [(int(events["instrument_id"][0]), _FIRST_ROW)]
+        return [(int(events["instrument_id"][0]), np.zeros(1, np.int64))]
     if count == 0:
         return []
-    ids = events["instrument_id"]
-    low, high = int(ids.min()), int(ids.max())
-    if low == high:
-        return [(low, np.arange(count))]
-    counts, rows = np.zeros(high - low + 1, np.int64), np.empty(count, np.int64)
-    _row_numbers_by_instrument(ids - low, counts, rows)
-    ends = np.cumsum(counts)
-    found = np.flatnonzero(counts)
-    return [(low + int(k), rows[ends[k] - counts[k] : ends[k]]) for k in found]
+    rows = np.empty(count, np.int64)
+    low, ends = _rows_by_instrument(writable(events), rows)
+    parts, start = [], 0
+    for k, end in enumerate(ends.tolist()):
+        if end > start:
+            parts.append((low + k, rows[start:end]))
+        start = end
+    return parts
 
 
 def merge_intents(parts: list[np.ndarray[Any, Any]]) -> np.ndarray[Any, Any]:
@@ -99,9 +103,9 @@ class DecisionPath:
         """
         for engines in self._engines:
             engines.check_release(release)
+        self._coordinator.apply_release(release, release_no)  # refuses bad weights before it changes anything
         for engines in self._engines:
             engines.apply_release(release, release_no)
-        self._coordinator.apply_release(release, release_no)
 
     def run(self, events: np.ndarray[Any, Any], first_event_no: int) -> CoordinatorOutput:
         """Decide on a batch.
@@ -113,7 +117,7 @@ class DecisionPath:
         """
         parts = []
         for instrument_id, positions in split_by_instrument(events):
-            own = events if len(positions) == len(events) else events[positions]
+            own = events if len(positions) == len(events) else events.take(positions)
             parts.append(self._engines[instrument_id].run(own, first_event_no, positions))
         return self._coordinator.run(events, first_event_no, merge_intents(parts))
 

@@ -28,11 +28,11 @@ class HftSettings(Settings):
     """Parameters of the HFT engine; the bounds are the optimiser's search space."""
 
     enabled: bool = Field(True, description="whether the engine emits intents")
-    queue_imbalance_min: float = Field(0.4, ge=0.0, le=1.0, description="least queue imbalance towards the trade")
+    queue_imbalance_min: float = Field(0.5, ge=0.0, le=1.0, description="least queue imbalance towards the trade")
     microprice_edge_min: float = Field(
-        0.2, ge=0.0, le=0.5, description="least (microprice - mid) / spread towards the trade"
+        0.25, ge=0.0, le=0.5, description="least (microprice - mid) / spread towards the trade"
     )
-    ofi_norm_min: float = Field(0.2, ge=0.0, le=1.0, description="least normalised 10 s OFI towards the trade")
+    ofi_norm_min: float = Field(0.4, ge=0.0, le=1.0, description="least normalised 10 s OFI towards the trade")
     trade_imbalance_min: float = Field(
         0.1, ge=-1.0, le=1.0, description="least 10 s trade imbalance towards the trade, where trades are printed"
     )
@@ -53,9 +53,11 @@ class HftSettings(Settings):
     target_vols: float = Field(
         1.5, ge=0.0, le=10.0, description="target distance, standard deviations of the mid over max_hold_ns"
     )
-    max_hold_ns: int = Field(30_000_000_000, ge=100_000_000, le=600_000_000_000, description="exit after this long, ns")
+    max_hold_ns: int = Field(
+        30_000_000_000, ge=100_000_000, le=3_600_000_000_000, description="exit after this long, ns"
+    )
     cooldown_ns: int = Field(
-        5_000_000_000, ge=0, le=600_000_000_000, description="shortest time between two intents, ns"
+        10_000_000_000, ge=0, le=600_000_000_000, description="shortest time between two intents, ns"
     )
     order_notional: float = Field(25_000.0, ge=1.0, le=1e9, description="size wanted, account currency")
 

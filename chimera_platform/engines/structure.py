@@ -47,7 +47,7 @@ class StructureSettings(Settings):
         0.1, ge=0.0, le=3.0, description="how far beyond the range the mid must be, average bars"
     )
     chase_bars: float = Field(
-        0.75, ge=0.0, le=5.0, description="further beyond the range than this, entry is a limit order, average bars"
+        0.3, ge=0.0, le=5.0, description="further beyond the range than this, entry is a limit order, average bars"
     )
     stop_bars_min: float = Field(1.0, ge=0.1, le=2.0, description="least stop distance, average bars")
     stop_bars_max: float = Field(4.0, ge=2.0, le=20.0, description="largest stop distance, average bars")
