@@ -21,6 +21,7 @@ class RegimeSettings(Settings):
     half_spread: float = Field(
         default=1.5, ge=0.1, le=50.0, description="makers' distance from fair value, quote steps"
     )
+    maker_lag_s: float = Field(default=8.0, ge=0.1, le=600.0, description="time constant of makers' view, s")
     depth: float = Field(default=1.0, gt=0.0, le=10.0, description="order size, relative")
     informed: float = Field(
         default=0.3, ge=0.0, le=1.0, description="share of market orders that know the efficient price"
@@ -32,7 +33,7 @@ class RegimeSettings(Settings):
 class MarketSettings(Settings):
     """How the simulated market behaves; every number is part of the stream's identity."""
 
-    rate: float = Field(default=1.25, ge=0.05, le=200.0, description="events a second and symbol, mean of the session")
+    rate: float = Field(default=1.0, ge=0.05, le=200.0, description="events a second and symbol, mean of the session")
     correlation: float = Field(
         default=0.7, ge=-0.99, le=0.99, description="of efficient returns, each symbol with the first"
     )
@@ -81,20 +82,21 @@ class MarketSettings(Settings):
     trend_strength: float = Field(default=0.45, ge=0.0, le=5.0, description="mean move of a trend, daily volatilities")
     overnight: float = Field(default=0.3, ge=0.0, le=5.0, description="gap between sessions, daily volatilities")
     calm: RegimeSettings = RegimeSettings(
-        dwell_minutes=50.0, volatility=0.6, activity=0.7, half_spread=0.6, informed=0.3, lean=0.6
+        dwell_minutes=50.0, volatility=0.6, activity=0.7, half_spread=0.6, maker_lag_s=6.0, informed=0.3, lean=0.6
     )
     active: RegimeSettings = RegimeSettings(
-        dwell_minutes=30.0, volatility=1.2, activity=1.7, half_spread=0.7, informed=0.5, lean=0.9
+        dwell_minutes=30.0, volatility=1.7, activity=1.6, half_spread=0.7, maker_lag_s=20.0, informed=0.6, lean=1.0
     )
     stressed: RegimeSettings = RegimeSettings(
         dwell_minutes=15.0,
         volatility=2.4,
-        activity=1.5,
+        activity=1.4,
         half_spread=3.0,
+        maker_lag_s=1.0,
         depth=0.5,
         informed=0.1,
-        lean=0.1,
-        noise=0.9,
+        lean=0.0,
+        noise=0.8,
     )
 
     @model_validator(mode="after")

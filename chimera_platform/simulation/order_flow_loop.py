@@ -117,7 +117,7 @@ def step_market(
     for i in range(len(symbols)):
         symbol, loading = symbols[i], profiles[i].loading
         innovation = loading * common + math.sqrt(1.0 - loading * loading) * normal(random)
-        step_price(parameters, symbol, scale * profiles[i].day_volatility, innovation, step_s, random)
+        step_price(parameters, regimes[regime], symbol, scale * profiles[i].day_volatility, innovation, step_s, random)
         step_phase(parameters, profiles[i], market, symbol, episodes, i, step_s, random)
         if symbol.iceberg_slot != NO_ORDER and market.ts >= symbol.iceberg_end:
             withdraw_iceberg(parameters, profiles[i], market, symbol, books[i], i, out, episodes, random)

@@ -126,7 +126,9 @@ def start_trend(parameters: Any, symbol: Any, day_volatility: Any, ts: Any, even
 
 
 @kernel
-def step_price(parameters: Any, symbol: Any, scale: Any, innovation: Any, step_s: Any, random: Any) -> None:
+def step_price(
+    parameters: Any, regime: Any, symbol: Any, scale: Any, innovation: Any, step_s: Any, random: Any
+) -> None:
     """Move one symbol's efficient price, makers' view and noise by one step of the grid.
 
     Parameters
@@ -139,7 +141,7 @@ def step_price(parameters: Any, symbol: Any, scale: Any, innovation: Any, step_s
         pull = (symbol.anchor - symbol.efficient) / symbol.efficient * step_s / 600.0
         change = parameters.compression_volatility * scale * innovation + pull
     symbol.efficient *= 1.0 + change
-    symbol.fair += (symbol.efficient - symbol.fair) * (1.0 - math.exp(-step_s / parameters.maker_lag_s))
+    symbol.fair += (symbol.efficient - symbol.fair) * (1.0 - math.exp(-step_s / regime.maker_lag_s))
     keep = math.exp(-step_s / 20.0)
     symbol.noise = keep * symbol.noise + math.sqrt(1.0 - keep * keep) * normal(random)
     symbol.excitation *= math.exp(-step_s / parameters.burst_decay_s)
