@@ -74,6 +74,7 @@ class BookTable:
     Attributes
     ----------
     schema : Arrow schema of every batch.
+    books : the books, one record per instrument, with their counters.
     rows : rows so far.
     """
 
@@ -82,7 +83,7 @@ class BookTable:
             raise ConfigurationError(f"levels is {levels}; expected 1 to {BOOK_LEVELS}")
         self.source, self.levels, self.batch_size = source, levels, batch_size
         self.rows = 0
-        self._books = new_books(len(source.universe))
+        self.books = new_books(len(source.universe))
         names = [f"{side}_{what}_{k}" for side in ("bid", "ask") for k in range(1, levels + 1) for what in ("px", "sz")]
         head = [("ts_ns", pa.int64()), ("seq", pa.int64()), ("symbol", pa.dictionary(pa.int32(), pa.string()))]
         self.schema = pa.schema(head + [(name, pa.float64()) for name in names])
@@ -90,17 +91,17 @@ class BookTable:
     @property
     def events(self) -> int:
         """Source events so far."""
-        return int(self._books["events"].sum())
+        return int(self.books["events"].sum())
 
     @property
     def gaps(self) -> int:
         """Lost-messages notices so far."""
-        return int(self._books["gaps"].sum())
+        return int(self.books["gaps"].sum())
 
     @property
     def crossed(self) -> int:
         """Source events so far that left a book crossed or locked."""
-        return int(self._books["crossed"].sum())
+        return int(self.books["crossed"].sum())
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
         universe = self.source.universe
@@ -111,7 +112,7 @@ class BookTable:
         tick, lot = _ratios(universe, "tick_size"), _ratios(universe, "lot_size")
         symbols = pa.array(universe.symbols, pa.string())
         for events in self.source.batches(self.batch_size):
-            rows = _export_depth(self._books, pending, by_order, events, positions, prices, sizes)
+            rows = _export_depth(self.books, pending, by_order, events, positions, prices, sizes)
             chosen = events[positions[:rows]]
             ids = chosen["instrument_id"]
             columns = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -94,7 +95,7 @@ def test_results_do_not_depend_on_how_the_stream_is_cut(events: np.ndarray[Any, 
     whole, cut = FeatureStream(universe), FeatureStream(universe)
     positions, values = whole.run(events)
     bounds = sorted({0, len(events), *(min(c, len(events)) for c in cuts)})
-    parts = [(b, *cut.run(events[b:e])) for b, e in zip(bounds[:-1], bounds[1:], strict=True)]
+    parts = [(b, *cut.run(events[b:e])) for b, e in pairwise(bounds)]
     assert np.array_equal(np.concatenate([b + p for b, p, _ in parts]), positions)
     assert np.concatenate([v for _, _, v in parts]).tobytes() == values.tobytes()
     assert cut.states.tobytes() == whole.states.tobytes()
