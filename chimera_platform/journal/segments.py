@@ -94,25 +94,39 @@ def write_segment(folder: Path, table: Table, run_id: str, first: int, rows: np.
     return Segment(table.name, first, last, path)
 
 
-def list_segments(folder: Path, table: str) -> list[Segment]:
-    """Return the segments of ``table`` in row order; JournalError on a gap, an overlap or a foreign file name."""
-    if not folder.is_dir():
-        return []
-    found = []
-    for path in folder.glob("*.parquet"):
+def scan_segments(folder: Path, table: str) -> tuple[list[Segment], list[str]]:
+    """Return the segments of ``table`` that can be used, in row order, and a message for everything that is amiss.
+
+    Amiss are names that are no segment's, rows that are missing before a segment (it is returned all the same), and
+    a segment that begins inside an earlier one (it is left out).
+    """
+    segments: list[Segment] = []
+    problems: list[str] = []
+    expected = 0
+    for path in sorted(folder.glob("*.parquet")) if folder.is_dir() else []:
         match = _NAME.match(path.name)
         if match is None or int(match[2]) < int(match[1]):
-            raise JournalError(f"{path}: not the name of a segment (<first row>-<last row>.parquet); move it away")
-        found.append(Segment(table, int(match[1]), int(match[2]), path))
-    found.sort()
-    expected = 0
-    for segment in found:
-        if segment.first != expected:
-            what = "are missing before it" if segment.first > expected else "stand in two segments"
-            rows = f"{min(expected, segment.first)} to {max(expected, segment.first) - 1}"
-            raise damaged(segment.path, f"rows {rows} of table '{table}' {what}")
+            problems.append(f"{path}: not the name of a segment (<first row>-<last row>.parquet); move it away")
+            continue
+        segment = Segment(table, int(match[1]), int(match[2]), path)
+        if segment.first < expected:
+            rows = f"rows {segment.first} to {min(expected, segment.last + 1) - 1} of table '{table}'"
+            problems.append(str(damaged(path, f"{rows} stand in two segments")))
+            continue
+        if segment.first > expected:
+            rows = f"rows {expected} to {segment.first - 1} of table '{table}'"
+            problems.append(str(damaged(path, f"{rows} are missing before it")))
+        segments.append(segment)
         expected = segment.last + 1
-    return found
+    return segments, problems
+
+
+def list_segments(folder: Path, table: str) -> list[Segment]:
+    """Return the segments of ``table`` in row order; JournalError on a gap, an overlap or a foreign file name."""
+    segments, problems = scan_segments(folder, table)
+    if problems:
+        raise JournalError(problems[0])
+    return segments
 
 
 def _parse_footer(segment: Segment, metadata: dict[bytes, bytes] | None) -> Footer:

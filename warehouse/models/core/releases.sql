@@ -1,0 +1,13 @@
+-- core.releases: which release was in force over which events of a run.
+-- grain: release change of a run
+-- key: run_id, release_no
+-- kind: view
+-- release_id is empty for the built-in defaults; until_event_no is null while it is still in force.
+SELECT
+    run_id,
+    release_no,
+    release_id,
+    event_no AS from_event_no,
+    lead(event_no) OVER (PARTITION BY run_id ORDER BY release_no) AS until_event_no,
+    CASE WHEN ts_event > 0 THEN make_timestamp_ns(ts_event) END AS ts
+FROM staging.releases
