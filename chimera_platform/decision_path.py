@@ -134,6 +134,6 @@ class DecisionPath:
     def state_hash(self) -> str:
         """Return a SHA-256 that two paths share exactly when they are in the same state."""
         sha = hashlib.sha256()
-        for part in (*self._engines, self._coordinator):
-            sha.update(part.state_hash().encode())
+        for state_hash in [*(engines.state_hash() for engines in self._engines), self._coordinator.state_hash()]:
+            sha.update(state_hash.encode())
         return sha.hexdigest()

@@ -45,13 +45,13 @@ class HftSettings(Settings):
         le=5.0,
         description="least 10 s return towards the trade, in its standard deviations, where there are no sizes",
     )
-    stop_spreads: float = Field(2.0, ge=0.25, le=20.0, description="stop distance, spreads; the larger of the two")
+    stop_spreads: float = Field(4.0, ge=0.25, le=20.0, description="stop distance, spreads; the larger of the two")
     stop_vols: float = Field(
-        1.0, ge=0.0, le=10.0, description="stop distance, standard deviations of the mid over max_hold_ns"
+        2.0, ge=0.0, le=10.0, description="stop distance, standard deviations of the mid over max_hold_ns"
     )
-    target_spreads: float = Field(3.0, ge=0.25, le=20.0, description="target distance, spreads; the larger of the two")
+    target_spreads: float = Field(6.0, ge=0.25, le=20.0, description="target distance, spreads; the larger of the two")
     target_vols: float = Field(
-        1.5, ge=0.0, le=10.0, description="target distance, standard deviations of the mid over max_hold_ns"
+        3.0, ge=0.0, le=10.0, description="target distance, standard deviations of the mid over max_hold_ns"
     )
     max_hold_ns: int = Field(
         30_000_000_000, ge=100_000_000, le=3_600_000_000_000, description="exit after this long, ns"

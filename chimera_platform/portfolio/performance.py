@@ -16,6 +16,8 @@ from typing import Any
 
 import numpy as np
 
+from chimera_platform.execution.records import Engine
+
 DAYS_PER_YEAR = 252
 _DAY_NS = 86_400_000_000_000
 _NANOS = 1e9
@@ -58,6 +60,11 @@ class Performance:
 
 
 METRIC_NAMES: tuple[str, ...] = tuple(field.name for field in fields(Performance))
+PERCENT_METRICS = frozenset(
+    {"win_rate", "return_total", "max_drawdown_ratio", "annual_return", "probability_of_profit"}
+)
+"""Shown as percentages."""
+
 
 TRADE_DTYPE = np.dtype(
     [
@@ -130,9 +137,6 @@ def measure(
     starting_equity : currency units.
     """
     trades = trades_of(fills)
-    closed = trades[trades["position"] == 0]
-    net = closed["net_nanos"] / _NANOS
-    wins, losses = net[net > 0], net[net < 0]
     curve = np.concatenate([[starting_equity], marks["equity_nanos"] / _NANOS])
     final = float(curve[-1])
     gross, fees = float(fills["realised_nanos"].sum()) / _NANOS, float(fills["fee_nanos"].sum()) / _NANOS
@@ -146,17 +150,7 @@ def measure(
         open_profit=final - starting_equity - gross + fees,
         final_equity=final,
         return_total=final / starting_equity - 1.0,
-        trades=len(closed),
-        open_trades=len(trades) - len(closed),
-        win_rate=_ratio(len(wins), len(closed)),
-        profit_factor=_ratio(float(wins.sum()), -float(losses.sum())),
-        average_trade=_mean(net),
-        average_win=_mean(wins),
-        average_loss=_mean(losses),
-        best_trade=float(net.max()) if len(net) else math.nan,
-        worst_trade=float(net.min()) if len(net) else math.nan,
-        average_hold_seconds=_mean((closed["ts_close"] - closed["ts_open"]) / 1e9),
-        sharpe_per_trade=_sharpe(net),
+        **trade_metrics(trades),
         sharpe_daily=_sharpe(returns) * math.sqrt(DAYS_PER_YEAR),
         sortino_daily=_sortino(returns) * math.sqrt(DAYS_PER_YEAR),
         max_drawdown=drawdown,
@@ -167,6 +161,41 @@ def measure(
         turnover=float(np.abs(fills["cash_nanos"] / _NANOS).sum()),
         fills=len(fills),
     )
+
+
+def trade_metrics(trades: np.ndarray[Any, Any]) -> dict[str, Any]:
+    """Return those metrics of :class:`Performance` that are about trades alone.
+
+    Parameters
+    ----------
+    trades : TRADE_DTYPE array, of one engine, instrument or all.
+    """
+    closed = trades[trades["position"] == 0]
+    net = closed["net_nanos"] / _NANOS
+    wins, losses = net[net > 0], net[net < 0]
+    return {
+        "trades": len(closed),
+        "open_trades": len(trades) - len(closed),
+        "win_rate": _ratio(len(wins), len(closed)),
+        "profit_factor": _ratio(float(wins.sum()), -float(losses.sum())),
+        "average_trade": _mean(net),
+        "average_win": _mean(wins),
+        "average_loss": _mean(losses),
+        "best_trade": float(net.max()) if len(net) else math.nan,
+        "worst_trade": float(net.min()) if len(net) else math.nan,
+        "average_hold_seconds": _mean((closed["ts_close"] - closed["ts_open"]) / 1e9),
+        "sharpe_per_trade": _sharpe(net),
+    }
+
+
+def engine_metrics(trades: np.ndarray[Any, Any]) -> dict[str, dict[str, float | int | None]]:
+    """Return engine in lower case → profit and fees of all its trades, and its :func:`trade_metrics`."""
+    found = {}
+    for engine in Engine:
+        own = trades[trades["engine"] == engine]
+        money = {"net_profit": own["net_nanos"].sum() / _NANOS, "fees": own["fees_nanos"].sum() / _NANOS}
+        found[engine.name.lower()] = {name: _plain(value) for name, value in (money | trade_metrics(own)).items()}
+    return found
 
 
 def _daily_returns(

@@ -27,7 +27,7 @@ from chimera_platform.execution.records import (
 )
 from chimera_platform.market.sources import EventSource
 from chimera_platform.portfolio.monte_carlo import bootstrap
-from chimera_platform.portfolio.performance import Performance, measure, trades_of
+from chimera_platform.portfolio.performance import Performance, engine_metrics, measure, trades_of
 from chimera_platform.releases import Release
 
 Array = np.ndarray[Any, Any]
@@ -52,7 +52,7 @@ class BacktestResult:
         :mod:`chimera_platform.execution.records`.
     digest : of intents, orders and fills, 64 hex digits (:mod:`chimera_platform.digest`).
     metrics : of the whole account.
-    engine_metrics : engine in lower case → net profit, fees, trades, win rate, profit factor, … of its own trades.
+    engine_metrics : engine in lower case → metrics of its own trades; ``net_profit`` there is the realised one.
     monte_carlo : the bootstrap of the closed trades (:func:`chimera_platform.portfolio.monte_carlo.bootstrap`).
     events : how many were run.
     seconds : wall-clock time in the decision path, without reading the source.
@@ -69,6 +69,7 @@ class BacktestResult:
     marks: Array
     digest: str
     metrics: Performance
+    engine_metrics: dict[str, dict[str, float | int | None]]
     monte_carlo: dict[str, Any]
     events: int
     seconds: float
@@ -133,6 +134,7 @@ def run_backtest(
         **rows,
         digest=digest.hexdigest(),
         metrics=measure(rows["fills"], rows["marks"], all_days, starting_equity),
+        engine_metrics=engine_metrics(trades),
         monte_carlo=bootstrap(trades["net_nanos"][trades["position"] == 0] / 1e9, seed),
         events=event_no,
         seconds=nanoseconds / 1e9,
