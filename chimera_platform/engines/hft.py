@@ -54,7 +54,7 @@ class HftSettings(Settings):
         3.0, ge=0.0, le=10.0, description="target distance, standard deviations of the mid over max_hold_ns"
     )
     max_hold_ns: int = Field(
-        30_000_000_000, ge=100_000_000, le=3_600_000_000_000, description="exit after this long, ns"
+        300_000_000_000, ge=100_000_000, le=3_600_000_000_000, description="exit after this long, ns"
     )
     cooldown_ns: int = Field(
         10_000_000_000, ge=0, le=600_000_000_000, description="shortest time between two intents, ns"
