@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import functools
 import hashlib
 import json
 import math
@@ -18,8 +19,8 @@ import os
 import re
 import shutil
 import uuid
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -50,7 +51,8 @@ class Release:
     weights : engine name in lower case → weight in [0, 1].
     trees : the signal model, or None for 'take every intent'.
     threshold : an intent whose score is below it is refused, [0, 1]; without meaning where there is no model.
-    manifest : the manifest as stored: ``format``, ``threshold``, ``model_inputs``, ``files``, ``provenance``.
+    manifest : the manifest as stored: ``format``, ``threshold``, ``model_inputs``, ``files``, and where it all came
+        from (``warehouse_snapshot``, ``trained_days``, ``run_ids``, ``validation``, ``gates``, …).
     """
 
     id: str
@@ -120,15 +122,15 @@ class ReleaseStore:
         files = {_PARAMETERS: canonical_json(parameters), _WEIGHTS: canonical_json(weights)}
         if model_json is not None:
             files[_MODEL] = model_json
-        files[_MANIFEST] = canonical_json(
-            {
-                "format": FORMAT,
-                "threshold": float(threshold),
-                "model_inputs": list(MODEL_INPUT_NAMES) if model_json is not None else [],
-                "files": {name: {"sha256": _sha256(data), "bytes": len(data)} for name, data in files.items()},
-                "provenance": manifest,
-            }
-        )
+        own = {
+            "format": FORMAT,
+            "threshold": float(threshold),
+            "model_inputs": list(MODEL_INPUT_NAMES) if model_json is not None else [],
+            "files": {name: {"sha256": _sha256(data), "bytes": len(data)} for name, data in files.items()},
+        }
+        if own.keys() & manifest.keys():
+            raise ReleaseError(f"a release's provenance cannot set {', '.join(sorted(own.keys() & manifest.keys()))}")
+        files[_MANIFEST] = canonical_json({**manifest, **own})
         release_id = _sha256(files[_MANIFEST])[:32]
         release = _parse(release_id, files, where="the new release")
         with self._locked(f"write release {release_id}"):
@@ -146,6 +148,10 @@ class ReleaseStore:
             If it isn't there, or a file is missing or altered (named, with what to do).
         """
         return _parse(release_id, self._verified(release_id), where=str(self.folder / release_id))
+
+    def model_json(self, release_id: str) -> bytes | None:
+        """Return the verified bytes of a release's model, None where it has none."""
+        return self._verified(release_id).get(_MODEL)
 
     def take_over(self, release_id: str, other: ReleaseStore) -> None:
         """Copy a release from another store, verified; nothing happens where it is already here (a replay's need)."""
@@ -294,6 +300,22 @@ class ReleaseStore:
 
 
 # ---- content --------------------------------------------------------------------------------------------------
+
+
+def release_loader(store: ReleaseStore, use_model: bool = True) -> Callable[[str], Release | None]:
+    """Return a loader from release id to verified release; the empty id is the built-in defaults, None.
+
+    With ``use_model`` False the release's model is left out; its parameters and weights still count.
+    """
+
+    @functools.lru_cache(maxsize=8)
+    def load(release_id: str) -> Release | None:
+        if not release_id:
+            return None
+        release = store.load(release_id)
+        return release if use_model else replace(release, trees=None)
+
+    return load
 
 
 def _manifest_files(manifest: bytes, where: str) -> dict[str, dict[str, Any]]:

@@ -12,9 +12,9 @@ import typer
 
 from chimera_platform import __version__
 from chimera_platform.cli import unavailable
-from chimera_platform.cli.data_commands import bars, book, features
 from chimera_platform.cli.backtest_command import backtest
 from chimera_platform.cli.bench import bench
+from chimera_platform.cli.data_commands import bars, book, features
 from chimera_platform.cli.demo import demo
 from chimera_platform.cli.doctor import doctor
 from chimera_platform.cli.flow_commands import replay, run
@@ -80,7 +80,9 @@ def main() -> None:
     debug = "--debug" in arguments
     arguments = [each for each in arguments if each != "--debug"]
     logging.basicConfig(
-        level=logging.DEBUG if debug else logging.WARNING, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr
+        level=logging.DEBUG if debug else logging.WARNING,
+        format="%(levelname)s %(name)s: %(message)s",
+        stream=sys.stderr,
     )
     logging.getLogger("numba").setLevel(logging.WARNING)
     try:

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from chimera_platform.cli import options as o
-from chimera_platform.cli.output import emit, errors
+from chimera_platform.cli.data_commands import open_events
+from chimera_platform.cli.output import emit
+from chimera_platform.configuration import with_parameters
+from chimera_platform.errors import ConfigurationError
+from chimera_platform.execution.records import OrderStatus
+from chimera_platform.market.sources import EventSource
+from chimera_platform.releases import Release, ReleaseStore, release_loader
+from chimera_platform.workdir import WorkDir
 
 
 def backtest(
@@ -35,3 +43,62 @@ def backtest(
 
     Example: chimera backtest --feed "sim://?symbols=XAUUSD,XAGUSD&seed=7"
     """
+    from chimera_platform.configuration import load_configuration
+    from chimera_platform.journal.export import write_arrays
+    from chimera_platform.simulation.backtest import run_backtest
+    from chimera_platform.simulation.backtest_report import write_report
+
+    if engine != "v2":
+        raise ConfigurationError(f"--engine is '{engine}'; expected 'v2': the V1 engines are not available yet")
+    folders = WorkDir(workdir).prepare()
+    configuration = load_configuration(config)
+    if params is not None:
+        configuration = with_parameters(configuration, _read_parameters(params))
+    events = open_events(source, format, feed, symbols, instruments)
+    first, schedule = _releases(folders, events, release, use_model=not no_ml)
+    result = run_backtest(events, configuration, first, batch_size, schedule, seed)
+    write_arrays({"intents": result.intents, "orders": result.orders, "fills": result.fills}, folders.out)
+    report = folders.reports / "backtest.html"
+    write_report(result, report)
+    emit(
+        {
+            "events": result.events,
+            "intents": len(result.intents),
+            "orders": int((result.orders["status"] == int(OrderStatus.PENDING_NEW)).sum()),
+            "fills": len(result.fills),
+            "digest": result.digest,
+            "metrics": result.metrics.as_dict(),
+            "monte_carlo": result.monte_carlo,
+            "events_per_second": round(result.events_per_second),
+            "seed": seed,
+            "report": str(report),
+        },
+        as_json=as_json,
+        title="backtest",
+    )
+
+
+def _read_parameters(path: Path) -> dict[str, dict[str, float]]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigurationError(f"{path}: cannot read the parameters: {error.strerror}") from error
+    except ValueError as error:
+        raise ConfigurationError(f"{path}: not valid JSON: {error}") from error
+    if not isinstance(content, dict) or not all(isinstance(values, dict) for values in content.values()):
+        raise ConfigurationError(f'{path}: expected an object of sections, such as {{"hft": {{"cooldown_ns": 1}}}}')
+    return content
+
+
+def _releases(
+    folders: WorkDir, events: EventSource, release_id: str | None, *, use_model: bool
+) -> tuple[Release | None, list[tuple[int, Release | None]]]:
+    """Return the first release and the later ones by event: the named one alone, or those of a journal."""
+    if release_id is not None:
+        return release_loader(ReleaseStore(folders.releases), use_model)(release_id), []
+    recorded = getattr(events, "release_schedule", None)
+    if recorded is None or len(recorded) == 0:
+        return None, []
+    load = release_loader(ReleaseStore(events.releases_folder), use_model)  # type: ignore[attr-defined]
+    changes = [(int(row["event_no"]), load(row["release_id"].decode())) for row in recorded]
+    return changes[0][1], changes[1:]

@@ -15,9 +15,10 @@ from chimera_platform.market.instruments import load_instruments
 from chimera_platform.market.sources import EventSource, open_source
 
 
-def _open(
+def open_events(
     source: Any, format: str | None, feed: str | None, symbols: str | None, instruments: Any
 ) -> EventSource:
+    """Return the source that a command's arguments name; wrong usage when they name none or two."""
     known = load_instruments(instruments)
     if bool(source) == bool(feed):
         raise click.UsageError("Name either files to read or a --feed URL.")
@@ -42,7 +43,7 @@ def book(
     """
     from chimera_platform.market.depth_export import book_table
 
-    table = book_table(_open(source, format, feed, symbols, instruments), levels)
+    table = book_table(open_events(source, format, feed, symbols, instruments), levels)
     rows = write_parquet(table, out)
     result = {"events": table.events, "rows": rows, "gaps": table.gaps, "crossed": table.crossed, "out": str(out)}
     emit(result, as_json=as_json, title="book")
@@ -64,5 +65,5 @@ def features(
     from chimera_platform.microstructure.feature_names import FEATURE_NAMES
     from chimera_platform.microstructure.feature_stream import feature_table
 
-    rows = write_parquet(feature_table(_open(source, format, feed, symbols, instruments)), out)
+    rows = write_parquet(feature_table(open_events(source, format, feed, symbols, instruments)), out)
     emit({"events": rows, "features": list(FEATURE_NAMES), "out": str(out)}, as_json=as_json, title="features")

@@ -22,10 +22,12 @@ def run(
     no_ml: Annotated[bool, typer.Option("--no-ml", help="Leave the release's signal model out.")] = False,
     feed: o.FeedOption = None,
     speed: Annotated[
-        float | None, typer.Option("--speed", min=1e-6, help="Market seconds per second; the simulator's is 600 unless named.")
+        float | None,
+        typer.Option("--speed", min=1e-6, help="Market seconds per second; the simulator's: 600."),
     ] = None,
     backfill: Annotated[
-        float, typer.Option("--backfill", min=0, help="Seconds of market time at the start that go as fast as possible.")
+        float,
+        typer.Option("--backfill", min=0, help="Market seconds at the start that go as fast as possible."),
     ] = 0.0,
     workers: o.WorkersOption = 1,
     batch_size: o.BatchOption = 1024,
@@ -123,4 +125,3 @@ def _run(deployment: Any, workers: int, fresh: bool) -> dict[str, Any]:
     from streaming.run import run_flow
 
     return run_flow(deployment, workers=workers, fresh=fresh)
-

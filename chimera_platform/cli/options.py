@@ -45,5 +45,5 @@ def split_symbols(text: str | None) -> tuple[str, ...]:
         return ()
     symbols = tuple(part.strip() for part in text.split(","))
     if not all(symbols):
-        raise ConfigurationError(f"--symbols is {text!r}; expected names separated by commas, such as {DEFAULT_SYMBOLS}")
+        raise ConfigurationError(f"--symbols is {text!r}; expected names and commas, such as {DEFAULT_SYMBOLS}")
     return symbols

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import asdict
 from typing import Annotated
 
 import click
@@ -13,6 +14,10 @@ from chimera_platform.cli.output import emit, errors
 from chimera_platform.workdir import WorkDir
 
 
+def _progress(what: str, done: int, total: int) -> None:
+    errors.print(f"{what} ({done} of {total} segments)")
+
+
 def ingest(workdir: o.WorkdirOption = o.DEFAULT_WORKDIR, as_json: o.JsonOption = False) -> None:
     """Bring the journal's new segments into the warehouse; doing it twice changes nothing.
 
@@ -20,7 +25,7 @@ def ingest(workdir: o.WorkdirOption = o.DEFAULT_WORKDIR, as_json: o.JsonOption =
     """
     from warehouse.ingest import ingest as bring_in
 
-    emit(bring_in(WorkDir(workdir).require(), progress=errors.print).as_dict(), as_json=as_json, title="ingest")
+    emit(asdict(bring_in(WorkDir(workdir).require(), progress=_progress)), as_json=as_json, title="ingest")
 
 
 def rebuild(workdir: o.WorkdirOption = o.DEFAULT_WORKDIR, as_json: o.JsonOption = False) -> None:
@@ -30,7 +35,7 @@ def rebuild(workdir: o.WorkdirOption = o.DEFAULT_WORKDIR, as_json: o.JsonOption 
     """
     from warehouse.rebuild import rebuild as make_again
 
-    emit(make_again(WorkDir(workdir).require(), progress=errors.print).as_dict(), as_json=as_json, title="rebuild")
+    emit(asdict(make_again(WorkDir(workdir).require(), progress=_progress)), as_json=as_json, title="rebuild")
 
 
 def sql(

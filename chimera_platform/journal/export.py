@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pyarrow.parquet as pq
 
 from chimera_platform.journal.reader import JournalReader
@@ -20,23 +23,30 @@ def write_out(run_folder: Path, out_folder: Path, tables: tuple[str, ...] = OUT_
     The columns are the segments' own; one segment at a time is in memory. Each file appears whole or not at all.
     """
     reader = JournalReader(run_folder)
+    return {name: _write(name, reader.batches(name), out_folder) for name in tables}
+
+
+def write_arrays(arrays: Mapping[str, np.ndarray[Any, Any]], out_folder: Path) -> dict[str, int]:
+    """Write whole tables, given by name as arrays of their dtype, as :func:`write_out` writes a journal's."""
+    return {name: _write(name, [rows], out_folder) for name, rows in arrays.items()}
+
+
+def _write(name: str, batches: Iterable[np.ndarray[Any, Any]], out_folder: Path) -> int:
+    table = table_named(name)
     make_folder(out_folder)
-    written = {}
-    for name in tables:
-        table = table_named(name)
-        path = out_folder / f"{name}.parquet"
-        temporary = out_folder / f".{path.name}.{os.getpid()}.tmp"
-        written[name] = 0
-        try:
-            with pq.ParquetWriter(temporary, table.arrow_schema, compression="zstd") as out:
-                for rows in reader.batches(name):
-                    out.write_table(table.to_arrow(rows, written[name]))
-                    written[name] += len(rows)
-            with temporary.open("rb") as file:
-                os.fsync(file.fileno())
-            temporary.rename(path)
-            sync_folder(out_folder)
-        except OSError as error:
-            temporary.unlink(missing_ok=True)
-            raise storage_error(path, error) from error
+    path = out_folder / f"{name}.parquet"
+    temporary = out_folder / f".{path.name}.{os.getpid()}.tmp"
+    written = 0
+    try:
+        with pq.ParquetWriter(temporary, table.arrow_schema, compression="zstd") as out:
+            for rows in batches:
+                out.write_table(table.to_arrow(rows, written))
+                written += len(rows)
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        temporary.rename(path)
+        sync_folder(out_folder)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise storage_error(path, error) from error
     return written

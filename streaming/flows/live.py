@@ -21,6 +21,7 @@ from typing import Any
 import bytewax.operators as op
 import numpy as np
 from bytewax.dataflow import Dataflow
+from bytewax.operators import KeyedStream
 
 from chimera_platform.coordinator import Coordinator
 from chimera_platform.decision_path import split_by_instrument
@@ -29,6 +30,7 @@ from chimera_platform.execution.records import RELEASE_CHANGE_DTYPE
 from chimera_platform.journal.schema import TABLES
 from chimera_platform.journal.segments import list_segments, read_rows
 from chimera_platform.journal.writer import JournalSettings, JournalWriter, TableWriter
+from chimera_platform.releases import release_loader
 from streaming.control import FlowControl
 from streaming.deployment import CURRENT, Deployment
 from streaming.items import Batch, DecidedBatch, EnginePart, SymbolPart
@@ -38,7 +40,6 @@ from streaming.sources.releases import ReleaseTimeline
 from streaming.sources.sequencer import Position, SequencerPartition, SequencerSource
 from streaming.steps.coordination import CoordinationLogic
 from streaming.steps.engines import EngineLogic
-from streaming.steps.releases import release_loader
 from streaming.summary import write_summary
 
 _BLOCK_ALONE_S = 0.01  # nothing else on the worker waits
@@ -77,7 +78,7 @@ def build(deployment: Deployment, control: FlowControl, *, shared: bool) -> Data
             events = batch.events if whole else batch.events[positions]
             yield symbols[instrument_id], SymbolPart(batch.batch_no, batch.first_event_no, events, positions, *release)
 
-    def to_account(item: tuple[str, EnginePart]) -> tuple[str, EnginePart]:
+    def to_account(item: tuple[str, EnginePart]) -> tuple[str, Batch | EnginePart]:
         return account, item[1]
 
     dataflow = Dataflow("chimera")
@@ -90,13 +91,10 @@ def build(deployment: Deployment, control: FlowControl, *, shared: bool) -> Data
             lambda instrument_id: SymbolEngines(universe, instrument_id, configuration), load_release, state
         ),
     )
+    whole: KeyedStream[Batch | EnginePart] = op.map("batches to the account", batches, lambda batch: (account, batch))
     decided = op.stateful_batch(
         "coordinator",
-        op.merge(
-            "join at the account",
-            op.map("batches to the account", batches, lambda batch: (account, batch)),
-            op.map("intents to the account", intents, to_account),
-        ),
+        op.merge("join at the account", whole, op.map("intents to the account", intents, to_account)),
         lambda state: CoordinationLogic(Coordinator(universe, configuration), load_release, state),
     )
     op.output("journal", decided, JournalSink(open_journal))

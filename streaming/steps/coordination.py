@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from bytewax.operators import StatefulBatchLogic
 
 from chimera_platform.coordinator import Coordinator
 from chimera_platform.decision_path import merge_intents
+from chimera_platform.releases import Release
 from streaming.items import Batch, DecidedBatch, EnginePart
-from streaming.steps.releases import ReleaseLoader
 
 State = dict[str, Any]
+ReleaseLoader = Callable[[str], Release | None]
 
 
 class CoordinationLogic(StatefulBatchLogic[Batch | EnginePart, DecidedBatch, State]):

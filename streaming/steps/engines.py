@@ -8,10 +8,11 @@ from typing import Any
 from bytewax.operators import StatefulBatchLogic
 
 from chimera_platform.engines.step import SymbolEngines
+from chimera_platform.releases import Release
 from streaming.items import EnginePart, SymbolPart
-from streaming.steps.releases import ReleaseLoader
 
 State = dict[str, Any]
+ReleaseLoader = Callable[[str], Release | None]
 
 
 class EngineLogic(StatefulBatchLogic[SymbolPart, EnginePart, State]):
