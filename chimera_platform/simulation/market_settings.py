@@ -33,7 +33,9 @@ class RegimeSettings(Settings):
 class MarketSettings(Settings):
     """How the simulated market behaves; every number is part of the stream's identity."""
 
-    rate: float = Field(default=1.0, ge=0.05, le=200.0, description="events a second and symbol, mean of the session")
+    rate: float = Field(
+        default=1.0, ge=0.05, le=200.0, description="actions a second and symbol; one makes 1.3 records on average"
+    )
     correlation: float = Field(
         default=0.7, ge=-0.99, le=0.99, description="of efficient returns, each symbol with the first"
     )
@@ -44,7 +46,7 @@ class MarketSettings(Settings):
     )
     feed_latency_us: int = Field(default=400, ge=0, le=10_000_000, description="ts_recv - ts_event at least, µs")
     feed_jitter_us: int = Field(default=150, ge=0, le=10_000_000, description="mean of the exponential part on top, µs")
-    price_step_ms: int = Field(default=250, ge=10, le=10_000, description="grid of the efficient price, ms")
+    price_step_ms: int = Field(default=500, ge=10, le=10_000, description="grid of the efficient price, ms")
     maker_lag_s: float = Field(
         default=6.0, ge=0.1, le=600.0, description="time constant of makers' view of fair value, s"
     )
@@ -59,7 +61,7 @@ class MarketSettings(Settings):
     join_share: float = Field(default=0.7, ge=0.0, le=1.0, description="of those: joining the touch or improving it")
     stale_share: float = Field(default=0.8, ge=0.0, le=1.0, description="of cancels: of a touch too near fair value")
     order_units: float = Field(default=6.0, ge=1.0, le=1000.0, description="mean order size, size units of the symbol")
-    orders_a_side: int = Field(default=90, ge=30, le=300, description="resting orders that cancels settle to")
+    orders_a_side: int = Field(default=90, ge=30, le=120, description="resting orders that cancels settle to")
     burst_branching: float = Field(
         default=0.45, ge=0.0, le=0.9, description="share of the flow set off by market orders"
     )

@@ -89,6 +89,18 @@ def delete_order(market: Any, out: Any, book: Any, instrument: Any, profile: Any
 
 
 @kernel
+def is_full(parameters: Any, book: Any, side: Any) -> Any:
+    """Return whether ``side`` takes no more orders; what keeps the tables within their bounds."""
+    return book.live_count[side] >= 4 * parameters.orders_a_side
+
+
+@kernel
+def appetite(parameters: Any, book: Any, side: Any) -> Any:
+    """Return the relative intensity of new orders on ``side``: a thin side fills up again."""
+    return min(4.0, parameters.orders_a_side / (1.0 + book.live_count[side]))
+
+
+@kernel
 def limit_price(parameters: Any, regime: Any, symbol: Any, book: Any, side: Any, random: Any) -> Any:
     """Return where a new limit order goes, in quote steps; never through the other side.
 
@@ -121,8 +133,10 @@ def limit_action(
 ) -> None:
     """Add one limit order; orders on the side that the flow leans to are more frequent and larger."""
     lean = lean_of(parameters, regime, symbol, book)
-    side = BID if uniform(random) < 0.5 * (1.0 + 0.8 * lean) else ASK
-    if book.live_count[side] >= 4 * parameters.orders_a_side:
+    bids = (1.0 + 0.8 * lean) * appetite(parameters, book, BID)
+    asks = (1.0 - 0.8 * lean) * appetite(parameters, book, ASK)
+    side = BID if uniform(random) * (bids + asks) < bids else ASK
+    if is_full(parameters, book, side):
         return
     price = limit_price(parameters, regime, symbol, book, side, random)
     if sign_of(side) * (book.best[side] - price) > REACH // 2:
@@ -160,9 +174,25 @@ def stale_side(regime: Any, symbol: Any, book: Any) -> Any:
 
 @kernel
 def withdraw_touch(
-    profile: Any, market: Any, symbol: Any, book: Any, instrument: Any, side: Any, out: Any, random: Any
+    parameters: Any,
+    profile: Any,
+    market: Any,
+    symbol: Any,
+    book: Any,
+    instrument: Any,
+    side: Any,
+    out: Any,
+    random: Any,
 ) -> None:
-    """Withdraw the makers' orders at the touch of ``side``, each with probability three in four."""
+    """Withdraw the makers' orders at the touch of ``side``, each with probability three in four.
+
+    Where the side has no price level to spare, one is first added behind it: makers move back, they do not vanish.
+    """
+    if book.depth[side] <= LEVELS_MIN + 1 and not is_full(parameters, book, side):
+        price = book.worst[side] - sign_of(side) * (1 + below(random, 3))
+        place_order(
+            market, out, book, instrument, profile, side, price, draw_size(parameters, 1.0, profile.size_unit, random)
+        )
     slot = head_of(book, book.best[side])
     for _ in range(WITHDRAWALS_MAX):
         behind = book.order_next[slot]
@@ -192,7 +222,7 @@ def requote(
     """Let makers who left the other touch follow fair value on ``side``: a better price, or more at the best one."""
     edge = sign_of(side) * (symbol.fair - book.best[side])
     steps = min(int(edge - regime.half_spread), book.best[ASK] - book.best[BID] - 1)
-    if steps < 0:
+    if steps < 0 or is_full(parameters, book, side):
         return
     size = draw_size(parameters, 2.0 * regime.depth, profile.size_unit, random)
     place_order(market, out, book, instrument, profile, side, book.best[side] + sign_of(side) * steps, size)
@@ -217,7 +247,7 @@ def cancel_action(
     """
     stale = stale_side(regime, symbol, book)
     if stale != NO_ORDER and uniform(random) < parameters.stale_share:
-        withdraw_touch(profile, market, symbol, book, instrument, stale, out, random)
+        withdraw_touch(parameters, profile, market, symbol, book, instrument, stale, out, random)
         finish_event(parameters, market, out, False, random)
         requote(parameters, regime, profile, market, symbol, book, instrument, 1 - stale, out, random)
         return
@@ -409,6 +439,8 @@ def iceberg_action(
     """Place an iceberg at the touch, or one step inside a wide spread."""
     side = BID if uniform(random) < 0.5 else ASK
     price = book.best[side]
+    if is_full(parameters, book, side):
+        return
     if book.best[ASK] - book.best[BID] > 2 and uniform(random) < 0.5:
         price += sign_of(side)
     peak = parameters.iceberg_peak_units * profile.size_unit
