@@ -31,7 +31,8 @@ def test_a_stored_release_loads_as_it_was_created(store: ReleaseStore) -> None:
     assert loaded == made
     assert loaded.weights == {"hft": 0.5, "structure": 0.5}
     assert loaded.trees is None
-    assert loaded.manifest["provenance"] == PROVENANCE
+    assert loaded.manifest["warehouse_snapshot"] == 12
+    assert PROVENANCE.items() <= loaded.manifest.items()
 
 
 def test_the_id_is_decided_by_the_content(store: ReleaseStore, tmp_path: Path) -> None:
@@ -194,6 +195,11 @@ def test_a_release_that_no_flow_could_use_is_refused_at_creation(
     with pytest.raises(ReleaseError, match=message):
         store.create(parameters, weights, None, threshold, {})
     assert store.list() == ()
+
+
+def test_provenance_cannot_replace_what_the_store_writes(store: ReleaseStore) -> None:
+    with pytest.raises(ReleaseError, match="cannot set files, threshold"):
+        store.create({}, {}, None, 0.5, {"threshold": 0.1, "files": {}})
 
 
 def test_bytes_that_are_no_model_are_refused(store: ReleaseStore) -> None:
