@@ -86,9 +86,11 @@ def write_segment(folder: Path, table: Table, run_id: str, first: int, rows: np.
     columns = table.to_arrow(rows, first)
     columns = columns.replace_schema_metadata({_FOOTER_KEY: json.dumps(footer, sort_keys=True)})
     out = pa.BufferOutputStream()
-    # Dictionary pages of floats could merge NaN bit patterns, and the checksum is over bits.
-    integers = [field.name for field in columns.schema if not pa.types.is_floating(field.type)]
-    pq.write_table(columns, out, compression="zstd", compression_level=1, use_dictionary=integers)
+    # Row numbers, times and prices change little from row to row; codes take few values. Floats stay plain: a
+    # dictionary could merge NaN bit patterns, and the checksum is over bits.
+    wide = {field.name: "DELTA_BINARY_PACKED" for field in columns.schema if field.type == pa.int64()}
+    codes = [field.name for field in columns.schema if field.name not in wide and not pa.types.is_floating(field.type)]
+    pq.write_table(columns, out, compression="zstd", compression_level=1, use_dictionary=codes, column_encoding=wide)
     path = folder / f"{first:012d}-{last:012d}.parquet"
     write_atomically(path, memoryview(out.getvalue()))
     return Segment(table.name, first, last, path)
