@@ -18,6 +18,7 @@ import numpy as np
 
 from chimera_platform.errors import DataError
 from chimera_platform.kernels import kernel
+from chimera_platform.market.array_move import move_elements
 from chimera_platform.market.events import EventFlag, EventKind, StatusCode
 
 BOOK_LEVELS = 4096  # levels a side
@@ -169,16 +170,16 @@ def _find(prices: Any, count: int, sign: int, price: int) -> Any:
 def _insert(prices: Any, sizes: Any, count: int, after: int, price: int, size: int) -> Any:
     """Insert a level behind index ``after``; return (new count, levels dropped)."""
     if count < BOOK_LEVELS:
-        for j in range(count, after + 1, -1):
-            prices[j] = prices[j - 1]
-            sizes[j] = sizes[j - 1]
+        behind = count - after - 1
+        if behind > 0:
+            move_elements(prices, after + 2, after + 1, behind)
+            move_elements(sizes, after + 2, after + 1, behind)
         prices[after + 1] = price
         sizes[after + 1] = size
         return count + 1, 0
     if after >= 0:
-        for j in range(after):
-            prices[j] = prices[j + 1]
-            sizes[j] = sizes[j + 1]
+        move_elements(prices, 0, 1, after)
+        move_elements(sizes, 0, 1, after)
         prices[after] = price
         sizes[after] = size
     return count, 1
@@ -187,9 +188,10 @@ def _insert(prices: Any, sizes: Any, count: int, after: int, price: int, size: i
 @kernel
 def _remove(prices: Any, sizes: Any, count: int, at: int) -> Any:
     """Remove the level at index ``at``; return the new count."""
-    for j in range(at, count - 1):
-        prices[j] = prices[j + 1]
-        sizes[j] = sizes[j + 1]
+    behind = count - at - 1
+    if behind > 0:
+        move_elements(prices, at, at + 1, behind)
+        move_elements(sizes, at, at + 1, behind)
     return count - 1
 
 
