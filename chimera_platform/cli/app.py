@@ -7,7 +7,6 @@ import logging
 import sys
 from typing import Annotated
 
-import click
 import typer
 
 from chimera_platform import __version__
@@ -86,18 +85,9 @@ def main() -> None:
     )
     logging.getLogger("numba").setLevel(logging.WARNING)
     try:
-        status = app(args=arguments, prog_name="chimera", standalone_mode=False)
-    except click.exceptions.Exit as stop:
-        sys.exit(stop.exit_code)
-    except click.UsageError as error:
-        error.show(file=sys.stderr)
-        sys.exit(2)
-    except (click.Abort, KeyboardInterrupt):
-        print("stopped", file=sys.stderr)
-        sys.exit(1)
+        app(args=arguments, prog_name="chimera")
     except (ChimeraError, OSError) as error:
         _fail(error, arguments, debug)
-    sys.exit(status if isinstance(status, int) else 0)
 
 
 def _fail(error: ChimeraError | OSError, arguments: list[str], debug: bool) -> None:

@@ -21,7 +21,9 @@ def bench(
         list[str] | None, typer.Argument(metavar="[NAME]...", help="Benchmarks to run; all unless named.")
     ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="A tenth of the events: a look, not a result.")] = False,
-    list_only: Annotated[bool, typer.Option("--list", help="List the benchmarks and the question each answers.")] = False,
+    list_only: Annotated[
+        bool, typer.Option("--list", help="List the benchmarks and the question each answers.")
+    ] = False,
     out: Annotated[
         Path | None, typer.Option("--out", help="Folder of the stored results; benchmarks/results unless named.")
     ] = None,

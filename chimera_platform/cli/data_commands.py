@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-import click
 import typer
 
 from chimera_platform.cli import options as o
@@ -21,7 +20,7 @@ def open_events(
     """Return the source that a command's arguments name; wrong usage when they name none or two."""
     known = load_instruments(instruments)
     if bool(source) == bool(feed):
-        raise click.UsageError("Name either files to read or a --feed URL.")
+        raise typer.BadParameter("name either files to read or a --feed URL", param_hint="SOURCE")
     if feed:
         return open_feed(feed, known).source
     return open_source(list(source), format, known, list(o.split_symbols(symbols)) or None)
@@ -67,3 +66,25 @@ def features(
 
     rows = write_parquet(feature_table(open_events(source, format, feed, symbols, instruments)), out)
     emit({"events": rows, "features": list(FEATURE_NAMES), "out": str(out)}, as_json=as_json, title="features")
+
+
+def bars(
+    source: o.SourceArgument = None,
+    interval: Annotated[
+        str, typer.Option("--interval", help="tick, 1m, 5m, 15m, 30m, 1h, 4h, 1d or 1w; or 250t for 250 events.")
+    ] = "1m",
+    out: o.OutOption = ...,  # type: ignore[assignment]
+    format: o.FormatOption = None,
+    feed: o.FeedOption = None,
+    symbols: o.SymbolsOption = None,
+    instruments: o.InstrumentsOption = None,
+    as_json: o.JsonOption = False,
+) -> None:
+    """Write bars: of the mid with bid and ask for quotes, of the prints for trades.
+
+    Example: chimera bars ../shared/data/oanda --symbols XAUUSD --interval 1m --out bars.parquet
+    """
+    from chimera_platform.market.bar_table import bar_table
+
+    rows = write_parquet(bar_table(open_events(source, format, feed, symbols, instruments), interval), out)
+    emit({"bars": rows, "interval": interval, "out": str(out)}, as_json=as_json, title="bars")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-import click
 import typer
 
 from chimera_platform.cli import options as o
@@ -111,7 +110,7 @@ def _deployment(**fields: Any) -> Any:
     from streaming.deployment import Deployment
 
     if bool(fields.get("paths")) == bool(fields.get("feed")):
-        raise click.UsageError("Name either files to read or a --feed URL.")
+        raise typer.BadParameter("name either files to read or a --feed URL", param_hint="SOURCE")
     symbols = fields["symbols"]
     if fields.get("feed") and symbols:
         if "symbols=" in fields["feed"]:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import sys
 from dataclasses import asdict
-from typing import Annotated
+from typing import Annotated, Literal
 
-import click
 import typer
 
 from chimera_platform.cli import options as o
@@ -40,9 +39,7 @@ def rebuild(workdir: o.WorkdirOption = o.DEFAULT_WORKDIR, as_json: o.JsonOption 
 
 def sql(
     query: Annotated[str, typer.Argument(help="One SQL statement that reads.")],
-    format: Annotated[
-        str, typer.Option("--format", help="table, csv or json.", click_type=click.Choice(["table", "csv", "json"]))
-    ] = "table",
+    format: Annotated[Literal["table", "csv", "json"], typer.Option("--format", help="How rows are shown.")] = "table",
     workdir: o.WorkdirOption = o.DEFAULT_WORKDIR,
     as_json: o.JsonOption = False,
 ) -> None:
