@@ -14,7 +14,8 @@ LEVELS = 5
 def quotes(count: int, seed: int, instrument_id: int = 0, step_ns: int = 400_000_000) -> np.ndarray[Any, Any]:
     """Return L1 quotes of assumed size with trends, so that both engines find something to do.
 
-    Shape (count,), EVENT_DTYPE; about ``step_ns`` apart; the volatility changes by turns, so that ranges narrow and break.
+    Shape (count,), EVENT_DTYPE, about ``step_ns`` apart; the volatility changes by turns, so that ranges narrow, then
+    break.
     """
     rng = np.random.default_rng(seed)
     turn = np.arange(count) // 3000
@@ -30,14 +31,15 @@ def quotes(count: int, seed: int, instrument_id: int = 0, step_ns: int = 400_000
     return events
 
 
-def depth(count: int, seed: int, instrument_id: int = 0, step_ns: int = 50_000_000) -> np.ndarray[Any, Any]:
+def depth(count: int, seed: int, instrument_id: int = 0, step_ns: int = 500_000_000) -> np.ndarray[Any, Any]:
     """Return about ``count`` records of an L2 book: levels, trades, a gap with its rebuild, a halt.
 
     EVENT_DTYPE; source events take one to three records. The book is sometimes crossed or one-sided, as real ones are.
     """
     rng = np.random.default_rng(seed)
     events = _blank(count, rng, instrument_id, step_ns)
-    mid = 100_000 + np.cumsum(rng.integers(-1, 2, count) * (rng.random(count) < 0.1))
+    moves = rng.choice([-1, 1], count) * (rng.random(count) < 0.1)
+    mid = 100_000 + np.cumsum(moves)
     pressure = np.repeat(rng.normal(0, 1, count // 200 + 1), 200)[:count]
     side = np.where(rng.random(count) < 0.5, 1, -1)
     distance = rng.integers(1, LEVELS + 1, count)
@@ -49,8 +51,11 @@ def depth(count: int, seed: int, instrument_id: int = 0, step_ns: int = 50_000_0
     tilt = np.exp(0.8 * pressure * side)
     events["size"] = np.maximum(1, rng.integers(1, 40, count) * tilt).astype(np.int64)
     events["flags"] = np.where(rng.random(count) < 0.8, EventFlag.LAST, 0)
-    # Levels that the mid has run over are taken away, so that the book does not stay crossed.
     events["size"][(rng.random(count) < 0.25) & ~is_trade] = 0
+    # What stands where the mid arrives is taken away; sometimes not, so that the book is crossed for a while.
+    swept = (moves != 0) & (rng.random(count) < 0.95)
+    events["kind"][swept], events["side"][swept] = EventKind.LEVEL, -moves[swept]
+    events["price"][swept], events["size"][swept] = mid[swept], 0
     _clear_now_and_then(events, mid)
     return events
 
