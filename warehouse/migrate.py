@@ -37,24 +37,44 @@ def migration_files() -> list[Path]:
 
 
 def migrate(connection: duckdb.DuckDBPyConnection) -> list[str]:
-    """Apply what is missing, each step in a transaction of its own; return the names of the steps.
+    """Apply what is missing in one transaction; return the names of the steps.
 
     Doing it twice, or in two processes at once, changes nothing more.
     """
-    done: list[str] = []
-    name = "schema_history"
     try:
-        retry_when_busy(lambda: _create_history(connection))
-        for steps in (_migration_steps, _model_steps, _enumeration_steps):
-            for name, statements in steps(connection):
-                if retry_when_busy(partial(_apply, connection, name, statements)):
-                    done.append(name)
+        return retry_when_busy(partial(_apply, connection))
     except duckdb.Error as error:
         hint = "Another process is writing; try again" if is_conflict(error) else "Run 'chimera rebuild'"
         raise WarehouseError(
-            f"the warehouse's schema cannot be brought up to date, step {name}: {first_line(error)}. {hint}"
-        ) from (error)
+            f"the warehouse's schema cannot be brought up to date: {first_line(error)}. {hint}"
+        ) from error
+
+
+def _apply(connection: duckdb.DuckDBPyConnection) -> list[str]:
+    done: list[str] = []
+    if _history_exists(connection) and not _missing(connection):
+        return done
+    connection.execute("BEGIN")
+    try:
+        if not _history_exists(connection):
+            connection.execute(
+                f"CREATE TABLE {CATALOG}.main.schema_history "
+                "(step VARCHAR NOT NULL, fingerprint VARCHAR NOT NULL, applied_at TIMESTAMPTZ NOT NULL)"
+            )
+        for steps in (_migration_steps, _model_steps, _enumeration_steps):
+            for name, statements in steps(connection):
+                for statement in statements:
+                    connection.execute(statement)
+                done.append(name)
+        connection.execute("COMMIT")
+    except BaseException:
+        roll_back(connection)
+        raise
     return done
+
+
+def _missing(connection: duckdb.DuckDBPyConnection) -> bool:
+    return any(steps(connection) for steps in (_migration_steps, _model_steps, _enumeration_steps))
 
 
 def require_current(connection: duckdb.DuckDBPyConnection, workdir: WorkDir) -> None:
@@ -74,14 +94,6 @@ def require_current(connection: duckdb.DuckDBPyConnection, workdir: WorkDir) -> 
 def _history_exists(connection: duckdb.DuckDBPyConnection) -> bool:
     query = "SELECT count(*) FROM duckdb_tables() WHERE database_name = ? AND table_name = 'schema_history'"
     return bool(connection.execute(query, [CATALOG]).fetchall()[0][0])
-
-
-def _create_history(connection: duckdb.DuckDBPyConnection) -> None:
-    if not _history_exists(connection):
-        connection.execute(
-            f"CREATE TABLE IF NOT EXISTS {CATALOG}.main.schema_history "
-            "(step VARCHAR NOT NULL, fingerprint VARCHAR NOT NULL, applied_at TIMESTAMPTZ NOT NULL)"
-        )
 
 
 def _history(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
@@ -133,22 +145,6 @@ def _recorded(step: str, fingerprint: str) -> str:
         f"DELETE FROM {history} WHERE step = {quoted(step)}; "
         f"INSERT INTO {history} VALUES ({quoted(step)}, {quoted(fingerprint)}, now())"
     )
-
-
-def _apply(connection: duckdb.DuckDBPyConnection, name: str, statements: list[str]) -> bool:
-    """Run the statements in one transaction; False where another process was first."""
-    connection.execute("BEGIN")
-    try:
-        if name in {path.stem for path in migration_files()} and name in _history(connection):
-            connection.execute("ROLLBACK")
-            return False
-        for statement in statements:
-            connection.execute(statement)
-        connection.execute("COMMIT")
-    except BaseException:
-        roll_back(connection)
-        raise
-    return True
 
 
 def roll_back(connection: duckdb.DuckDBPyConnection) -> None:
