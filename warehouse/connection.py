@@ -100,6 +100,14 @@ def _extension(name: str, version: str) -> Path:
     return Path(spec.origin).parent / "extensions" / version / f"{name}.duckdb_extension"
 
 
+def load_extensions(connection: duckdb.DuckDBPyConnection) -> str:
+    """Load DuckLake and its SQLite catalog from the installed wheels and return DuckDB's version; no network."""
+    version = str(connection.execute("PRAGMA version").fetchall()[0][0])
+    for name in ("ducklake", "sqlite_scanner"):
+        connection.execute(f"LOAD {quoted(_extension(name, version))}")
+    return version
+
+
 def _attach(workdir: WorkDir, read_only: bool) -> duckdb.DuckDBPyConnection:
     settings: dict[str, str | bool | int | float | list[str]] = {
         "autoinstall_known_extensions": "false",
@@ -109,9 +117,7 @@ def _attach(workdir: WorkDir, read_only: bool) -> duckdb.DuckDBPyConnection:
     connection = duckdb.connect(config=settings)
     try:
         connection.execute("SET TimeZone = 'UTC'")
-        version = connection.execute("PRAGMA version").fetchall()[0][0]
-        for name in ("ducklake", "sqlite_scanner"):
-            connection.execute(f"LOAD {quoted(_extension(name, version))}")
+        load_extensions(connection)
         options = [
             f"DATA_PATH {quoted(data_folder(workdir).resolve())}",
             "OVERRIDE_DATA_PATH true",  # the catalog holds relative paths: a work folder may be moved

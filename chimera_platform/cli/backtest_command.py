@@ -46,7 +46,7 @@ def backtest(
     from chimera_platform.configuration import load_configuration
     from chimera_platform.journal.export import write_arrays
     from chimera_platform.simulation.backtest import run_backtest
-    from chimera_platform.simulation.backtest_report import write_report
+    from chimera_platform.simulation.report import write_report
 
     if engine != "v2":
         raise ConfigurationError(f"--engine is '{engine}'; expected 'v2': the V1 engines are not available yet")

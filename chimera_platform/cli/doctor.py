@@ -19,7 +19,7 @@ import typer
 
 from chimera_platform.cli import options as o
 from chimera_platform.cli.output import emit, errors
-from chimera_platform.errors import ChimeraError
+from chimera_platform.errors import ChimeraError, WarehouseError
 
 _DISK_FREE_BYTES = 2 * 10**9
 _PACKAGES = ("bytewax", "dagster", "duckdb", "numba", "numpy", "polars", "pyarrow", "xgboost")
@@ -112,9 +112,15 @@ def _kernel_cache() -> Check:
 
 
 def _ducklake() -> str:
+    import duckdb
+
     from warehouse.connection import load_extensions
 
-    return load_extensions()
+    with duckdb.connect() as connection:
+        try:
+            return f"extensions load in DuckDB {load_extensions(connection)}"
+        except duckdb.Error as error:
+            raise WarehouseError(str(error)) from error
 
 
 def _existing(path: Path) -> Path:
