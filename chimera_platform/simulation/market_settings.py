@@ -76,7 +76,7 @@ class MarketSettings(Settings):
         default=8, ge=1, le=100, description="refills of an iceberg that trades completely, at most"
     )
     iceberg_life_s: float = Field(default=300.0, ge=1.0, le=86_400.0, description="withdrawn after this long, s")
-    compressions_a_day: float = Field(default=5.0, ge=0.0, le=100.0, description="mean a symbol and session")
+    compressions_a_day: float = Field(default=7.0, ge=0.0, le=100.0, description="mean a symbol and session")
     compression_minutes: float = Field(default=45.0, ge=5.0, le=600.0, description="mean length, min")
     compression_volatility: float = Field(default=0.3, gt=0.0, le=1.0, description="relative, inside a compression")
     breakout_share: float = Field(default=0.65, ge=0.0, le=1.0, description="of compressions that end in a trend")
@@ -87,7 +87,7 @@ class MarketSettings(Settings):
         dwell_minutes=50.0, volatility=0.6, activity=0.7, half_spread=0.6, maker_lag_s=6.0, informed=0.3, lean=0.6
     )
     active: RegimeSettings = RegimeSettings(
-        dwell_minutes=30.0, volatility=1.7, activity=1.6, half_spread=0.7, maker_lag_s=20.0, informed=0.6, lean=1.0
+        dwell_minutes=30.0, volatility=1.6, activity=1.6, half_spread=0.7, maker_lag_s=16.0, informed=0.6, lean=1.0
     )
     stressed: RegimeSettings = RegimeSettings(
         dwell_minutes=15.0,
