@@ -12,8 +12,9 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from chimera_platform.coordination.invariants import Violation, check_invariants
 from chimera_platform.coordination.loop import run_events
-from chimera_platform.coordination.state import CoordinatorParameters, new_rows, new_state
+from chimera_platform.coordination.state import CoordinatorParameters, CoordinatorState, new_rows, new_state
 from chimera_platform.errors import CapacityError, ConfigurationError, ReleaseError
 from chimera_platform.execution.records import (
     DECISION_DTYPE,
@@ -165,6 +166,8 @@ class Coordinator:
         ValueError : intents that are not of this batch, not in order, or not valid.
         CapacityError : exposure beyond what int64 nanos hold exactly; the state is not usable after that.
         """
+        if not (events.flags.c_contiguous and events.flags.writeable):
+            events = np.array(events)  # the kernel would be compiled anew for a read-only or strided array
         numbered = _NO_INTENTS
         if len(intents):
             self._check_intents(intents, first_event_no, len(events))
@@ -186,6 +189,15 @@ class Coordinator:
             if event == len(events):
                 break
         return CoordinatorOutput(numbered, *(_joined(p, none) for p, none in zip(parts, _NO_ROWS, strict=True)))
+
+    @property
+    def state(self) -> CoordinatorState:
+        """The records that last from event to event, for inspection."""
+        return self._state
+
+    def violation(self) -> Violation:
+        """Return which accounting invariant is broken now: ``NONE``, always, between two events."""
+        return Violation(check_invariants(self._state))
 
     def snapshot(self) -> dict[str, Any]:
         """Return the whole state as a picklable dict of arrays, the books packed to the levels in use."""

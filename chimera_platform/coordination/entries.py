@@ -20,8 +20,8 @@ HOLD_LIMIT_NS = 1 << 60  # 36 years: keeps ts + duration inside int64
 
 @kernel
 def refresh_market(market: Any, book: Any) -> None:
-    """Take the touch over from a book; inside a source event, when it is not consistent, it is not tradable."""
-    market.is_tradable = 1 if market.is_complete == 1 and is_tradable(book) else 0
+    """Take the touch over from a book that a source event has just completed."""
+    market.is_tradable = 1 if is_tradable(book) else 0
     if market.is_tradable == 1:
         market.bid = best_bid(book)
         market.ask = best_ask(book)
@@ -92,7 +92,6 @@ def handle_intent(state: Any, parameters: Any, output: Any, intent: Any, event_n
     """
     i, e = intent.instrument_id, intent.engine
     account, market, position = state.account[0], state.markets[i], state.positions[i, e]
-    refresh_market(market, state.books[i])
     intent.intent_no = account.next_intent_no
     account.next_intent_no += 1
     row = _append_decision(state, parameters, output, intent, event_no, ts)
@@ -104,7 +103,7 @@ def handle_intent(state: Any, parameters: Any, output: Any, intent: Any, event_n
         reason = refusal
     multiplier = size_multiplier(account, parameters.risk[0])
     lots = min(reserved, int(float(intent.size) * multiplier))
-    if reason == APPROVED and lots < 1:
+    if lots < 1 and (reason == APPROVED or reason > SIZE_ZERO):
         reason = SIZE_ZERO
     if reason != APPROVED:
         lots = 0

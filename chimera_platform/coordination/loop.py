@@ -13,7 +13,7 @@ from chimera_platform.kernels import kernel
 from chimera_platform.market.book import apply_event
 from chimera_platform.market.events import EventFlag
 from chimera_platform.portfolio.marks import append_mark
-from chimera_platform.portfolio.positions import revalue
+from chimera_platform.portfolio.positions import note_equity, revalue
 from chimera_platform.risk.allocator import is_engaged
 from chimera_platform.simulation.queue import is_trade, lots_from_book, lots_from_trade
 from chimera_platform.simulation.venue import is_due, step_order
@@ -64,13 +64,20 @@ def match_book(orders: Any, book: Any, i: int, max_levels: int) -> bool:
 
 
 @kernel
-def value_positions(account: Any, market: Any, positions: Any, i: int, tick_value_nanos: int, ts: int) -> bool:
-    """Value the instrument's positions at its mid; return whether there is an exit to decide or a mark to write."""
+def value_positions(account: Any, market: Any, positions: Any, i: int, tick_value_nanos: int) -> None:
+    """Value the instrument's positions at its mid."""
+    for e in range(ENGINE_COUNT):
+        revalue(account, positions[i, e], market.bid, market.ask, tick_value_nanos)
+    note_equity(account)
+
+
+@kernel
+def is_settlement_due(account: Any, market: Any, positions: Any, i: int, tick_value_nanos: int, ts: int) -> bool:
+    """Return whether there is an exit to send or a mark to write."""
     found = False
     for e in range(ENGINE_COUNT):
         position = positions[i, e]
         if market.is_tradable == 1:
-            revalue(account, position, market.bid, market.ask, tick_value_nanos)
             found = found or exit_reason(account, market, position, tick_value_nanos, ts) != 0
         found = found or (position.lots != 0 and ts >= position.next_mark_ts)
     return found
@@ -123,12 +130,9 @@ def settle(state: Any, parameters: Any, output: Any, i: int, event_no: int, ts: 
 @kernel
 def mark_first(state: Any, parameters: Any, output: Any, i: int, event_no: int, ts: int) -> None:
     """Write the flat first marks of an instrument when it becomes tradable for the first time."""
-    market = state.markets[i]
-    refresh_market(market, state.books[i])
-    if market.is_tradable == 1:
-        market.is_marked = 1
-        for e in range(ENGINE_COUNT):
-            append_mark(state, parameters, output, i, e, event_no, ts)
+    state.markets[i].is_marked = 1
+    for e in range(ENGINE_COUNT):
+        append_mark(state, parameters, output, i, e, event_no, ts)
 
 
 @kernel
@@ -177,14 +181,18 @@ def run_events(
                 fill_matched(state, parameters, output, i, event_no, ts)
         apply_event(state.books[i], event)
         market.is_complete = 1 if event.flags & _LAST != 0 else 0
-        if market.is_complete == 1 and market.is_active == 1:
+        if market.is_complete == 1:
             refresh_market(market, state.books[i])
-            if market.is_tradable == 1 and match_book(state.orders, state.books[i], i, levels):
-                fill_matched(state, parameters, output, i, event_no, ts)
-            if value_positions(account, market, state.positions, i, parameters.instruments[i].tick_value_nanos, ts):
+        if market.is_complete == 1 and market.is_active == 1:
+            tick_value = parameters.instruments[i].tick_value_nanos
+            if market.is_tradable == 1:
+                value_positions(account, market, state.positions, i, tick_value)
+                if match_book(state.orders, state.books[i], i, levels):
+                    fill_matched(state, parameters, output, i, event_no, ts)
+            if is_settlement_due(account, market, state.positions, i, tick_value, ts):
                 settle(state, parameters, output, i, event_no, ts)
             market.is_active = 1 if is_any_engaged(state.positions, state.orders, i) else 0
-        elif market.is_complete == 1 and market.is_marked == 0:
+        elif market.is_tradable == 1 and market.is_marked == 0:
             mark_first(state, parameters, output, i, event_no, ts)
         while k < intents.shape[0] and intents[k].event_no == event_no:
             handle_intent(state, parameters, output, intents[k], event_no, ts)

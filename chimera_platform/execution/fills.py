@@ -15,7 +15,7 @@ from chimera_platform.execution.records import Liquidity
 from chimera_platform.kernels import kernel
 from chimera_platform.portfolio.exposure import add_committed, add_reserved
 from chimera_platform.portfolio.marks import append_mark
-from chimera_platform.portfolio.positions import fee_nanos, revalue, trade
+from chimera_platform.portfolio.positions import fee_nanos, note_equity, revalue, trade
 
 MAKER, TAKER = int(Liquidity.MAKER), int(Liquidity.TAKER)
 
@@ -97,4 +97,5 @@ def fill_order(
     row.liquidity = liquidity
     append_order_event(state, output, i, e, order, order.reason, event_no, ts)
     revalue(account, position, market.bid, market.ask, instrument.tick_value_nanos)
+    note_equity(account)
     append_mark(state, parameters, output, i, e, event_no, ts)

@@ -107,6 +107,11 @@ def revalue(account: Any, position: Any, bid: int, ask: int, tick_value_nanos: i
     value = position.lots * (bid + ask) * tick_value_nanos // 2
     account.value_nanos += value - position.value_nanos
     position.value_nanos = value
+
+
+@kernel
+def note_equity(account: Any) -> None:
+    """Carry peak equity and drawdown along, once all positions of an instrument are valued at one mid."""
     equity = account.cash_nanos + account.value_nanos
     account.peak_equity_nanos = max(account.peak_equity_nanos, equity)
     account.max_drawdown_nanos = max(account.max_drawdown_nanos, account.peak_equity_nanos - equity)

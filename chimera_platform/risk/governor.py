@@ -87,7 +87,7 @@ def note_order_time(account: Any, order_times: Any, ts: int) -> None:
 def review(state: Any, settings: Any, intent: Any, ts: int) -> int:
     """Return APPROVED or the first gate that refuses ``intent``."""
     account, market = state.account[0], state.markets[intent.instrument_id]
-    if market.is_tradable == 0:
+    if market.is_tradable == 0 or market.is_complete == 0:  # inside a source event the book is not consistent
         return MARKET_NOT_TRADABLE
     if intent.model_score < intent.model_threshold:  # false where either is NaN
         return MODEL_SCORE
