@@ -70,37 +70,50 @@ def _halve_resolution(state: Any, ring: Any) -> None:
 @kernel
 def evict_flow(state: Any, ring: Any, ts_event: int) -> None:
     """Take what is ten seconds old or older out of the sums."""
-    mask = ring.shape[0] - 1
     bound = ts_event - WINDOW_NS
-    while state.ring_count > 0 and ring[state.ring_first].ts_event <= bound:
-        oldest = ring[state.ring_first]
-        state.ofi_sum -= oldest.ofi
-        state.abs_ofi_sum -= oldest.abs_ofi
-        state.buy_sum -= oldest.buy
-        state.sell_sum -= oldest.sell
-        state.ring_first = (state.ring_first + 1) & mask
-        state.ring_count -= 1
+    first, count = state.ring_first, state.ring_count
+    if count == 0 or ring[first].ts_event > bound:
+        return
+    mask = ring.shape[0] - 1
+    ofi, abs_ofi, buy, sell = 0, 0, 0, 0
+    while count > 0 and ring[first].ts_event <= bound:
+        oldest = ring[first]
+        ofi += oldest.ofi
+        abs_ofi += oldest.abs_ofi
+        buy += oldest.buy
+        sell += oldest.sell
+        first = (first + 1) & mask
+        count -= 1
+    state.ring_first = first
+    state.ring_count = count
+    state.ofi_sum -= ofi
+    state.abs_ofi_sum -= abs_ofi
+    state.buy_sum -= buy
+    state.sell_sum -= sell
 
 
 @kernel
 def push_flow(state: Any, ring: Any, ts_event: int, ofi: int, buy: int, sell: int) -> None:
     """Add one event's contribution; ``ts_event`` never decreases from call to call."""
     mask = ring.shape[0] - 1
-    newest = (state.ring_first + state.ring_count - 1) & mask
-    if state.ring_count == 0 or ring[newest].ts_event != ts_event:
-        if state.ring_count == ring.shape[0]:
+    count = state.ring_count
+    entry = ring[(state.ring_first + count - 1) & mask]
+    if count > 0 and entry.ts_event == ts_event:
+        entry.ofi += ofi
+        entry.abs_ofi += abs(ofi)
+        entry.buy += buy
+        entry.sell += sell
+    else:
+        if count == ring.shape[0]:
             _halve_resolution(state, ring)
-        newest = (state.ring_first + state.ring_count) & mask
-        state.ring_count += 1
-        ring[newest].ts_event = ts_event
-        ring[newest].ofi = 0
-        ring[newest].abs_ofi = 0
-        ring[newest].buy = 0
-        ring[newest].sell = 0
-    ring[newest].ofi += ofi
-    ring[newest].abs_ofi += abs(ofi)
-    ring[newest].buy += buy
-    ring[newest].sell += sell
+            count = state.ring_count
+        entry = ring[(state.ring_first + count) & mask]
+        entry.ts_event = ts_event
+        entry.ofi = ofi
+        entry.abs_ofi = abs(ofi)
+        entry.buy = buy
+        entry.sell = sell
+        state.ring_count = count + 1
     state.ofi_sum += ofi
     state.abs_ofi_sum += abs(ofi)
     state.buy_sum += buy
