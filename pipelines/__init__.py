@@ -1,0 +1,1 @@
+"""The batch side: Dagster assets from the journal to the release, thin over plain functions."""
