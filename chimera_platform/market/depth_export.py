@@ -15,6 +15,8 @@ from chimera_platform.market.events import EventFlag, EventKind, StatusCode
 from chimera_platform.market.instruments import Universe
 from chimera_platform.market.sources import EventSource
 
+CELLS_MAX = 1 << 18  # rows × levels of one batch
+
 _LAST, _SNAPSHOT = int(EventFlag.LAST), int(EventFlag.SNAPSHOT)
 _EXECUTE, _TRADE = int(EventKind.EXECUTE), int(EventKind.TRADE)
 _CLEAR, _STATUS, _GAP = int(EventKind.CLEAR), int(EventKind.STATUS), int(StatusCode.GAP)
@@ -69,7 +71,7 @@ class BookTable:
     ----------
     source : where the events come from.
     levels : levels a side, 1 to ``BOOK_LEVELS``.
-    batch_size : records read at a time, which bounds memory.
+    batch_size : records read at a time, which bounds memory; None: as many as fill ``CELLS_MAX`` levels.
 
     Attributes
     ----------
@@ -78,10 +80,11 @@ class BookTable:
     rows : rows so far.
     """
 
-    def __init__(self, source: EventSource, levels: int = 10, batch_size: int = 16_384) -> None:
+    def __init__(self, source: EventSource, levels: int = 10, batch_size: int | None = None) -> None:
         if not 1 <= levels <= BOOK_LEVELS:
             raise ConfigurationError(f"levels is {levels}; expected 1 to {BOOK_LEVELS}")
-        self.source, self.levels, self.batch_size = source, levels, batch_size
+        self.source, self.levels = source, levels
+        self.batch_size = batch_size or max(CELLS_MAX // levels, 1)
         self.rows = 0
         self.books = new_books(len(source.universe))
         names = [f"{side}_{what}_{k}" for side in ("bid", "ask") for k in range(1, levels + 1) for what in ("px", "sz")]
