@@ -270,10 +270,11 @@ class NaiveCoordinator:
         score, threshold = float(intent["model_score"]), float(intent["model_threshold"])
         since = [t for t in self.sent_times if t > ts - self.risk.order_window_ns]
         drawdown = (self.peak - self.equity) / self.peak
+        spread, limit = (market.ask - market.bid) * 2e6, self.risk.max_spread_ppm * (market.ask + market.bid)
         gates = [
             (not (market.is_tradable and market.is_complete), DecisionReason.MARKET_NOT_TRADABLE),
             (not math.isnan(score + threshold) and score < threshold, DecisionReason.MODEL_SCORE),
-            ((market.ask - market.bid) * 2e6 > self.risk.max_spread_ppm * (market.ask + market.bid), DecisionReason.SPREAD),
+            (spread > limit, DecisionReason.SPREAD),
             (drawdown >= self.risk.hard_drawdown, DecisionReason.DRAWDOWN),
             (len(since) >= self.risk.max_orders, DecisionReason.ORDER_RATE),
             (self.closing, DecisionReason.SHUTDOWN),
