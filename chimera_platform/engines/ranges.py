@@ -1,9 +1,9 @@
 """Ranges on several timeframes and how narrow they are against their own past.
 
-A frame holds the completed bars of one timeframe. Only the shortest one sees every mid; a longer one is fed the
-shorter one's completed bars, so an event costs one comparison and the rest happens once a bar. Bars are aligned to
-UTC and hold open time <= t < open time + interval; a bar counts from the first event at or after its end, so nothing
-here knows more than the events up to now. Intervals without events make no bar.
+A frame holds high and low of the completed bars of one timeframe, the same as those of
+:mod:`chimera_platform.market.bars` for the mids of tradable books. Only the shortest one sees every mid; a longer one
+is fed the shorter one's completed bars, so an event costs one comparison and the rest happens once a bar. A bar
+counts from the first event at or after its end, so nothing here knows more than the events up to now.
 """
 
 from __future__ import annotations
@@ -14,14 +14,15 @@ from typing import Any
 import numpy as np
 
 from chimera_platform.kernels import kernel
+from chimera_platform.market.bars import TIMEFRAMES, open_time
 
 RANGE_BARS_MAX = 64
 WIDTH_HISTORY_MAX = 128
 WIDTH_HISTORY_MIN = 8
 """Past widths without which a range is not ranked: it is then not called compressed."""
 
-FRAME_INTERVALS_NS = (60_000_000_000, 300_000_000_000, 900_000_000_000)
-"""1, 5 and 15 minutes; each a multiple of the one before."""
+FRAME_INTERVALS_NS = (TIMEFRAMES["1m"], TIMEFRAMES["5m"], TIMEFRAMES["15m"])
+"""Each a multiple of the one before."""
 
 FRAME_COUNT = len(FRAME_INTERVALS_NS)
 _BELOW_ALL, _ABOVE_ALL = -(2**62), 2**62  # extremes of a bar without prices yet
@@ -82,7 +83,7 @@ def update_frames(frames: Any, ts_event: int, mid_doubled: int, range_bars: int,
         if ts_event >= frame.end_ts:
             if frame.end_ts != 0:
                 _complete(frame, range_bars, history_bars)
-            frame.end_ts = (ts_event // frame.interval + 1) * frame.interval
+            frame.end_ts = open_time(ts_event, frame.interval) + frame.interval
             frame.high = mid_doubled if k == 0 else _BELOW_ALL
             frame.low = mid_doubled if k == 0 else _ABOVE_ALL
     return completed
