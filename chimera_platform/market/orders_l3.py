@@ -202,7 +202,8 @@ def _resolve_events(table: Any, slots: Any, spare: Any, events: Any, out: Any) -
             for k in range(spare.shape[0]):
                 spare[k].size = 0
             table.orders = _copy_orders(slots, spare, events[i].instrument_id)
-            slots[:] = spare
+            for k in range(spare.shape[0]):
+                slots[k] = spare[k]
         out[rows] = events[i]
         rows += 1
     return rows

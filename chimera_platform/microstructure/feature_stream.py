@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from chimera_platform.errors import DataError
 from chimera_platform.kernels import kernel
 from chimera_platform.market.book import apply_event, new_books
 from chimera_platform.market.instruments import Universe
@@ -67,7 +68,14 @@ class FeatureStream:
         -------
         positions : int64, shape (m,): indices of the LAST records in ``events``.
         values : float64, shape (m, FEATURE_COUNT): the feature vectors there, in the order of ``FEATURE_NAMES``.
+
+        Raises
+        ------
+        DataError : an event of an instrument that is not in the universe.
         """
+        ids = events["instrument_id"]
+        if len(events) and not (ids.min() >= 0 and ids.max() < len(self.books)):
+            raise DataError(f"instrument_id {ids.min()} to {ids.max()}; expected 0 to {len(self.books) - 1}")
         positions = np.empty(len(events), np.int64)
         values = np.empty((len(events) + 1, FEATURE_COUNT))
         rows = _run_features(self.books, self.states, self.rings, events, positions, values)

@@ -20,6 +20,7 @@ VOLATILITY_SAMPLES = 60  # returns in the realised volatility
 RETURN_SAMPLES = 10  # seconds of the mid return
 SPREAD_SAMPLES = 300  # samples in the spread's mean and standard deviation
 SPREAD_SAMPLES_MIN = 60  # fewer than these: undefined
+SPREAD_TICKS_MAX = 10_000_000  # a wider spread (stub quotes) is sampled as this; keeps the sums within 64 bits
 
 SAMPLING_FIELDS = (
     ("second", "<i8"),  # seconds since 1970 of the current event; samples up to here are taken
@@ -76,8 +77,12 @@ def _sample_volatility(state: Any, number: int, squared: float) -> None:
 
 @kernel
 def _sample_spread(state: Any, number: int, spread: int) -> None:
-    """Add a spread to its rolling window and refresh mean and (population) standard deviation."""
+    """Add a spread to its rolling window and refresh mean and (population) standard deviation.
+
+    In integers to the last step, so that a constant spread has exactly no deviation.
+    """
     slot = number % SPREAD_SAMPLES
+    spread = min(max(spread, -SPREAD_TICKS_MAX), SPREAD_TICKS_MAX)
     if number >= SPREAD_SAMPLES:
         left = state.spreads[slot]
         state.spread_sum -= left
@@ -87,9 +92,9 @@ def _sample_spread(state: Any, number: int, spread: int) -> None:
     state.spread_square_sum += spread * spread
     count = min(number + 1, SPREAD_SAMPLES)
     if count >= SPREAD_SAMPLES_MIN:
-        mean = state.spread_sum / count
-        state.spread_mean = mean
-        state.spread_deviation = math.sqrt(max(state.spread_square_sum / count - mean * mean, 0.0))
+        state.spread_mean = state.spread_sum / count
+        squared = count * state.spread_square_sum - state.spread_sum * state.spread_sum
+        state.spread_deviation = math.sqrt(float(squared)) / count
 
 
 @kernel

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chimera_platform.errors import ConfigurationError
+from chimera_platform.errors import ConfigurationError, DataError
 from chimera_platform.market.book import BOOK_LEVELS, pack_book
 from chimera_platform.market.events import BUY, SELL, EventFlag, EventKind, StatusCode
 from chimera_platform.market.instruments import Universe, load_instruments
@@ -232,6 +232,18 @@ def test_the_spread_is_compared_with_its_last_three_hundred_seconds() -> None:
     assert not np.isnan(values[60, Feature.SPREAD_Z])
 
 
+def test_a_constant_spread_has_no_z_score_and_a_change_in_it_no_infinite_one() -> None:
+    rows = [quote(1000, 1007, k * SECOND) for k in range(310)] + [quote(1000, 1008, 310 * SECOND)]
+    values = run_kernel(make_events(*rows))
+    assert np.isnan(values[:, Feature.SPREAD_Z]).all()
+
+
+def test_stub_quotes_do_not_overflow_the_spread_statistics() -> None:
+    values = run_kernel(make_events(*(quote(1, 40_000_000 + k % 2, k * SECOND) for k in range(400))))
+    assert np.isnan(values[:, Feature.SPREAD_Z]).all(), "all samples stand at the cap"
+    assert values[-1, Feature.SPREAD] == pytest.approx(40_000_000 * TICK)
+
+
 def test_a_weekend_without_events_is_bridged_with_the_last_value() -> None:
     monday = 2 * 86_400 * SECOND
     rows = [quote(999, 1001 + k % 2, k * SECOND) for k in range(100)]
@@ -260,3 +272,10 @@ def test_a_burst_beyond_the_ring_keeps_the_sums_and_counts_what_was_merged() -> 
 def test_a_ring_whose_size_is_no_power_of_two_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="power of two"):
         new_flow_rings(1, 1000)
+
+
+def test_an_event_of_an_unknown_instrument_is_refused() -> None:
+    stream = FeatureStream(Universe([GOOG]))
+    with pytest.raises(DataError, match="expected 0 to 0"):
+        stream.run(make_events(level(BUY, 99, 1, instrument_id=1)))
+    assert stream.run(make_events())[1].shape == (0, len(Feature))
