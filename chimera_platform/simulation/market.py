@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -29,6 +29,7 @@ CHUNK_ROWS = 65_536
 DEFAULT_SYMBOLS = ("XAUUSD", "XAGUSD")
 DEFAULT_SEED, DEFAULT_DAYS, DEFAULT_START = 7, 4, date(2024, 1, 2)
 SYMBOLS_MAX, DAYS_MAX, SEED_MAX = 32, 2_000, 2**63 - 1
+START_MIN, START_MAX = date(1971, 1, 1), date(2200, 1, 1)  # ns since 1970 must fit 64 bits
 
 
 class OrderFlow:
@@ -117,13 +118,15 @@ class SimulatedMarket:
         _check("seed", seed, 0, SEED_MAX)
         _check("days", days, 1, DAYS_MAX)
         _check("number of symbols", len(universe), 1, SYMBOLS_MAX)
+        if not START_MIN <= start <= START_MAX:
+            raise ConfigurationError(f"simulated market: 'start' is {start}; expected {START_MIN} to {START_MAX}")
         self.universe = universe
         self.seed, self.days, self.start = seed, days, start
         self.settings = settings if settings is not None else MarketSettings()
         self._truth: tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]] | None = None
 
     @classmethod
-    def from_url(cls, url: str, instruments: dict[str, Instrument]) -> SimulatedMarket:
+    def from_url(cls, url: str, instruments: Mapping[str, Instrument]) -> SimulatedMarket:
         """Return the market that ``sim://?symbols=XAUUSD,XAGUSD&seed=7&days=3&start=2024-01-02&rate=2`` describes.
 
         Beside ``symbols``, ``seed``, ``days`` and ``start``, every number of :class:`MarketSettings` is a parameter.
@@ -134,7 +137,7 @@ class SimulatedMarket:
         """
         values = _query(url)
         symbols = values.pop("symbols", ",".join(DEFAULT_SYMBOLS)).split(",")
-        universe = Universe([find_instrument(instruments, symbol.strip()) for symbol in symbols])
+        universe = Universe([find_instrument(dict(instruments), symbol.strip()) for symbol in symbols])
         seed = _integer("seed", values.pop("seed", str(DEFAULT_SEED)))
         days = _integer("days", values.pop("days", str(DEFAULT_DAYS)))
         start = _date("start", values.pop("start", DEFAULT_START.isoformat()))
@@ -168,7 +171,7 @@ class SimulatedMarket:
         Memory is bounded by a chunk and a batch; what lies before ``start`` is generated and dropped.
         """
         if batch_size < 1 or start < 0:
-            raise ValueError(f"batch_size {batch_size} must be at least 1 and start {start} at least 0")
+            raise ConfigurationError(f"batch_size {batch_size} must be at least 1 and start {start} at least 0")
         flow, skip = self.flow(), start
         rest = np.zeros(0, EVENT_DTYPE)
         while True:
