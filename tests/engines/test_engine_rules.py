@@ -53,7 +53,7 @@ def require_equal(intents: np.ndarray[Any, Any], wanted: list[reference.Wanted])
 
 
 STREAMS = {
-    "quotes": random_market.quotes(15_000, seed=3, step_ns=3_000_000_000),
+    "quotes": random_market.quotes(9_000, seed=3, step_ns=5_000_000_000),
     "depth": random_market.depth(12_000, seed=4),
     "sparse depth": random_market.depth(9_000, seed=5, step_ns=4_000_000_000),
 }
@@ -88,7 +88,7 @@ def section(name: str) -> st.SearchStrategy[dict[str, float]]:
     return st.fixed_dictionaries({}, optional=fields)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(hft=section("hft"), structure=section("structure"), name=st.sampled_from(sorted(STREAMS)))
 def test_engines_follow_their_rules_under_any_settings_within_bounds(
     hft: dict[str, float], structure: dict[str, float], name: str

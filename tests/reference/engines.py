@@ -155,7 +155,8 @@ class Timeframe:
         self.widths.append(width)
 
     def completed(self) -> list[list[int]]:
-        return [bar for _, bar in self.bars[:-1]]
+        """The last bars of the range, without the one under way; fewer at the beginning."""
+        return [bar for _, bar in self.bars[-self.range_bars - 1 : -1]]
 
 
 def structure(observations: list[Observation], s: StructureSettings, tick_value_nanos: int) -> list[Wanted]:
@@ -166,7 +167,7 @@ def structure(observations: list[Observation], s: StructureSettings, tick_value_
         mid_doubled = seen.bid + seen.ask
         for frame in frames:
             frame.take(seen.ts, mid_doubled)
-        bars = frames[0].completed()[-s.range_bars :]
+        bars = frames[0].completed()
         if len(bars) < s.range_bars:
             continue
         high, low = max(max(b) for b in bars), min(min(b) for b in bars)
