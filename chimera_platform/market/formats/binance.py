@@ -48,8 +48,8 @@ BOOK_TICKER_DTYPE = np.dtype(
     ]
 )
 
-_LINE = re.compile(r'\d{19} \{"(stream|lastUpdateId)":')
-_SYMBOL = re.compile(rb'"s":"([^"]+)"')
+_LINE = re.compile(r'\d{19} \{\s*"(stream|lastUpdateId)"\s*:')
+_SYMBOL = re.compile(rb'"s"\s*:\s*"([^"]+)"')
 _DATE = re.compile(r"\d{8}")
 _LEVELS = pl.List(pl.List(pl.String))
 _DEPTH = {"T": pl.Int64, "s": pl.String, "u": pl.Int64, "U": pl.Int64, "pu": pl.Int64, "b": _LEVELS, "a": _LEVELS}
@@ -58,9 +58,9 @@ _TICKER = {"T": pl.Int64, "s": pl.String, "u": pl.Int64}
 _TICKER |= dict.fromkeys(("b", "B", "a", "A"), pl.String)
 _SNAPSHOT = {"T": pl.Int64, "lastUpdateId": pl.Int64, "bids": _LEVELS, "asks": _LEVELS}
 _KIND = (
-    pl.when(pl.col("json").str.starts_with('{"lastUpdateId"'))
+    pl.when(pl.col("json").str.contains(r'^\{\s*"lastUpdateId"'))
     .then(pl.lit("snapshot"))
-    .otherwise(pl.col("json").str.extract(r'"e":"(\w+)"'))
+    .otherwise(pl.col("json").str.extract(r'"e"\s*:\s*"(\w+)"'))
 )
 
 

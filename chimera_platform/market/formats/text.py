@@ -6,6 +6,7 @@ Memory is bounded by the block, never by the file; an error in a row names archi
 from __future__ import annotations
 
 import gzip
+import math
 import re
 import zipfile
 import zlib
@@ -209,8 +210,8 @@ def parse_table(block: Block, columns: Sequence[Column]) -> dict[str, np.ndarray
 
 def _reject_first_bad_row(block: Block, columns: Sequence[Column]) -> NoReturn:
     names = ",".join(c.name for c in columns)
-    for row, line in enumerate(block.data.decode("utf-8", "replace").split("\n")):
-        line = line.rstrip("\r")
+    for row, line in enumerate(block.data.decode("utf-8", "replace").removesuffix("\n").split("\n")):
+        line = line.removesuffix("\r")
         fields = line.split(",")
         if len(fields) != len(columns):
             block.reject(
@@ -218,7 +219,7 @@ def _reject_first_bad_row(block: Block, columns: Sequence[Column]) -> NoReturn:
             )
         for column, text in zip(columns, fields, strict=True):
             pattern = {"number": _NUMBER, "integer": _INTEGER}.get(column.kind)
-            if pattern is not None and not pattern.fullmatch(text):
+            if pattern is not None and not (pattern.fullmatch(text) and math.isfinite(float(text))):
                 block.reject(row, column.name, text, _EXPECTED[column.kind])
     last_line = block.first_line + block.row_count - 1
     raise DataError(f"{block.label}, lines {block.first_line} to {last_line}: not a table of {names}")
