@@ -143,3 +143,36 @@ def _judge(
     return DayQuality(
         run_id, day, rows, source_events, missing, duplicates, reversals, gaps, crossed, unmatched, reasons
     )
+
+
+def quarantine(workdir: WorkDir, days: Sequence[str] | None = None) -> tuple[list[str], int]:
+    """Return why which of the inspected days (None: all) are quarantined, and how many runs' days are usable."""
+    where = "" if days is None else "WHERE day IN (SELECT unnest(?::DATE[]))"
+    connection = connect(workdir)
+    try:
+        rows = connection.execute(
+            "SELECT CAST(day AS VARCHAR), run_id, quarantined, reasons "
+            f"FROM learning.data_quality {where} ORDER BY ALL",
+            [] if days is None else [list(days)],
+        ).fetchall()
+    finally:
+        connection.close()
+    bad = [f"{day}, run {run_id}: {reasons}" for day, run_id, quarantined, reasons in rows if quarantined]
+    return bad, len(rows) - len(bad)
+
+
+def uninspected_days(workdir: WorkDir) -> list[str]:
+    """Return the UTC days on which some run has other events than have been inspected."""
+    connection = connect(workdir)
+    try:
+        query = """
+            SELECT DISTINCT CAST(s.day AS VARCHAR)
+            FROM (
+                SELECT run_id, day, sum(last_row - first_row + 1) AS events
+                FROM staging.segments WHERE table_name = 'events' GROUP BY ALL
+            ) AS s
+            LEFT JOIN learning.data_quality AS q ON q.run_id = s.run_id AND q.day = s.day
+            WHERE q.events IS DISTINCT FROM s.events ORDER BY ALL"""
+        return [day for (day,) in connection.execute(query).fetchall()]
+    finally:
+        connection.close()

@@ -201,9 +201,19 @@ def build_candidate(workdir: WorkDir, gates: GateSettings | None = None) -> dict
     return candidate
 
 
+def last_candidate(workdir: WorkDir) -> dict[str, Any]:
+    """Return what :func:`build_candidate` left."""
+    return _take(learning_folder(workdir) / "candidate.json")
+
+
+def last_promotion(workdir: WorkDir) -> dict[str, Any]:
+    """Return what :func:`promote_candidate` left."""
+    return _take(learning_folder(workdir) / "promotion.json")
+
+
 def promote_candidate(workdir: WorkDir) -> dict[str, Any]:
     """Promote the candidate if it is promotable; return it with ``promoted`` and the ``reason`` either way."""
-    candidate = _take(learning_folder(workdir) / "candidate.json")
+    candidate = last_candidate(workdir)
     store = ReleaseStore(workdir.releases)
     if candidate["promotable"]:
         reason = f"new {' and '.join(candidate['changes'])}"

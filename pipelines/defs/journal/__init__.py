@@ -1,0 +1,1 @@
+"""The journal as Dagster sees it: what flows have sealed, by UTC day."""

@@ -1,0 +1,1 @@
+"""Learning: inspected days, labels, attribution, the signal model and the engine weights."""
