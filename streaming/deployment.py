@@ -23,6 +23,7 @@ from chimera_platform.market.instruments import load_instruments
 from chimera_platform.market.sources import EventSource, open_source
 from chimera_platform.releases import ReleaseStore
 from chimera_platform.workdir import WorkDir
+from streaming.sources.disk_guard import require_room
 from streaming.sources.sequencer import FeedOptions
 
 CURRENT = "current"
@@ -163,6 +164,7 @@ class Deployment:
     def prepare(self) -> None:
         """Create the folders and the recovery store, take over releases that a replay needs, forget an earlier stop."""
         self.folders.prepare()
+        require_room(self.workdir)
         make_folder(self.run_folder)
         make_folder(self.recovery_folder)
         self.stop_file.unlink(missing_ok=True)

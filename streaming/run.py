@@ -51,7 +51,7 @@ def run_flow(deployment: Deployment, *, workers: int = 1, fresh: bool = False) -
                 recovery_config=RecoveryConfig(str(deployment.recovery_folder), timedelta(0)),
             )
         except BaseException as error:
-            known = next((e for e in _chain(error) if isinstance(e, ChimeraError)), None)
+            known = next((e for e in _chain(error) if isinstance(e, ChimeraError | OSError)), None)
             if known is None:
                 raise
             raise known from error

@@ -36,6 +36,7 @@ from streaming.deployment import CURRENT, Deployment
 from streaming.items import Batch, DecidedBatch, EnginePart, SymbolPart
 from streaming.sinks.journal import JournalPartition, JournalSink
 from streaming.sinks.telemetry import TelemetrySink
+from streaming.sources.disk_guard import require_room
 from streaming.sources.releases import ReleaseTimeline
 from streaming.sources.sequencer import Position, SequencerPartition, SequencerSource
 from streaming.steps.coordination import CoordinationLogic
@@ -62,7 +63,13 @@ def build(deployment: Deployment, control: FlowControl, *, shared: bool) -> Data
     def open_sequencer(position: Position | None) -> SequencerPartition:
         options = deployment.feed_options(_BLOCK_SHARED_S if shared else _BLOCK_ALONE_S)
         return SequencerPartition(
-            deployment.source, _timeline(deployment), control, options, lambda: _first_release(deployment), position
+            deployment.source,
+            _timeline(deployment),
+            control,
+            options,
+            first_release=lambda: _first_release(deployment),
+            check_room=lambda: require_room(deployment.workdir),
+            position=position,
         )
 
     def open_journal(state: dict[str, Any] | None) -> JournalPartition:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 
+from chimera_platform.errors import JournalError
 from chimera_platform.market.events import EVENT_DTYPE
 from chimera_platform.market.sources import EventSource
 from streaming.control import FlowControl
@@ -60,10 +61,12 @@ class SequencerPartition(StatefulSourcePartition[Batch, Position]):
         control: FlowControl,
         options: FeedOptions,
         first_release: Callable[[], str],
+        check_room: Callable[[], None],
         position: Position | None,
     ) -> None:
         self._position = position or Position()
         self._timeline, self._control, self._options = timeline, control, options
+        self._check_room = check_room
         if timeline.empty:
             timeline.add(first_release(), 0, 0)
         self._inbound = Inbound()
@@ -86,6 +89,11 @@ class SequencerPartition(StatefulSourcePartition[Batch, Position]):
         if now >= self._poll_at:
             self._poll_at = now + _POLL_NS
             if self._control.stop_requested():
+                self._finish()
+            try:
+                self._check_room()
+            except JournalError as error:
+                self._control.failure = error
                 self._finish()
             self._timeline.poll(self._position.event_no, self._position.ts_event)
             self._look_up_release()
