@@ -16,6 +16,8 @@ from chimera_platform.market.formats.stream import Stream
 from chimera_platform.market.instruments import Instrument, Universe, find_instrument
 from chimera_platform.market.merging import merge_streams, rebatch
 
+_DATA_SUFFIXES = (".zip", ".gz", ".csv", ".parquet")
+
 
 @runtime_checkable
 class EventSource(Protocol):
@@ -136,12 +138,13 @@ def _files_of_one_format(given: Sequence[Path], format: str | None) -> tuple[str
 
 
 def _recognise(path: Path, candidates: Mapping[str, FileFormat], strict: bool) -> str | None:
+    """Return the format of a file; a damaged file is an error unless it is a stray one that no reader would take."""
     for name, candidate in candidates.items():
         try:
             if candidate.recognises(path):
                 return name
         except ChimeraError:
-            if strict:
+            if strict or path.suffix.lower() in _DATA_SUFFIXES:
                 raise
             return None
     return None

@@ -22,6 +22,7 @@ from chimera_platform.errors import DataError, MalformedRow
 from chimera_platform.market.instruments import Instrument
 
 BLOCK_BYTES = 1 << 20
+_LINE_BYTES_MAX = 1 << 25
 _STEPS_MAX = 2.0**53  # above it a float no longer holds every integer
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
@@ -110,14 +111,21 @@ class TextFile:
                 rest = piece[cut:]
             else:
                 rest += piece
+            if len(rest) > _LINE_BYTES_MAX:
+                raise DataError(
+                    f"{self.label}, line {first_line}: longer than {_LINE_BYTES_MAX} bytes; not a text of rows"
+                )
         if rest:
             yield Block(self.label, first_line, rest)
         if empty:
             raise DataError(f"{self.label}: the file is empty")
 
     def first_line(self) -> str:
-        """Return the first line, for guessing the format."""
-        return next(self.blocks(1 << 14)).line(0)
+        """Return the first line, or its beginning, for guessing the format; :class:`DataError` as in ``blocks``."""
+        piece = next(self._pieces(1 << 16), None)
+        if piece is None:
+            raise DataError(f"{self.label}: the file is empty")
+        return Block(self.label, 1, piece).line(0)
 
     def _pieces(self, size: int) -> Iterator[bytes]:
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 
 from chimera_platform.errors import ConfigurationError, DataError, MalformedRow
@@ -179,15 +180,17 @@ def test_minute_bars_are_not_taken_for_ticks(tmp_path: Path) -> None:
 
 
 @pytest.mark.real_data
-def test_all_real_gold_quotes_are_read_whatever_the_batch(real_data: Path) -> None:
+def test_all_real_gold_quotes_are_read_in_flat_memory(real_data: Path) -> None:
     source = open_source(real_data / "oanda", None, INSTRUMENTS, ["XAUUSD"])
-    sizes, last = [], 0
+    sizes, last, resident = [], 0, list[int]()
     for batch in source.batches(10_007):
+        resident.append(psutil.Process().memory_info().rss)
         sizes.append(len(batch))
         assert batch["ts_event"][0] >= last
         assert (np.diff(batch["ts_event"]) >= 0).all()
         last = int(batch["ts_event"][-1])
     assert sum(sizes) == 1_312_635
     assert set(sizes[:-1]) == {10_007}
+    assert max(resident) - resident[5] < 40_000_000  # all events together are 94 MB
     (tail,) = source.batches(100_000, start=1_312_600)
     assert tail["seq"].tolist() == list(range(1_312_600, 1_312_635))
