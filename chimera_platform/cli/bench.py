@@ -35,9 +35,12 @@ def bench(
     """
     runner, figures, results = (_load(f"benchmarks.{name}") for name in ("runner", "figures", "results"))
     if list_only:
-        emit(runner.BENCHMARKS, as_json=as_json)
+        emit({"benchmarks": runner.BENCHMARKS} if as_json else runner.BENCHMARKS, as_json=as_json)
         return
-    wanted = runner.selected(names or [])
+    try:
+        wanted = runner.selected(names or [])
+    except ConfigurationError as error:
+        raise typer.BadParameter(str(error), param_hint="NAME") from error
     store = results.Results(out or _default_folder(results, quick))
     rows = runner.run(wanted, store, figures.QUICK if quick else figures.FULL, progress=errors.print)
     if as_json:

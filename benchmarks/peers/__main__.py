@@ -1,0 +1,81 @@
+"""``python -m benchmarks.peers`` (``make bench-peers``): print ns per event and ratios, keep them as JSON."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from benchmarks.machine import conditions, machine
+from benchmarks.peers.environment import prepare
+from benchmarks.peers.side_by_side import ROUNDS, compare, comparison_streams
+from benchmarks.results import RESULTS
+from chimera_platform.errors import ChimeraError
+from chimera_platform.journal.storage import write_atomically
+
+NOTES = (
+    "events are the records that Chimera reads; peers' strategies are empty, Chimera's backtest decides and trades",
+    "levels: every record of the source as the new total of one price level; all read the same records",
+    "quotes: Chimera and NautilusTrader read quotes, hftbacktest the same quotes as level updates (up to four each)",
+    "hftbacktest keeps the exchange's and the strategy's book, as its engine does; no feed latency",
+)
+
+
+def main() -> int:
+    """Compare on every stream; exit status 0 done, 1 failed."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.peers", description=__doc__)
+    parser.add_argument("--events", type=int, default=500_000, help="most events of a stream (default %(default)s)")
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help="timed runs of each (default %(default)s)")
+    parser.add_argument("--out", type=Path, default=RESULTS / "peers-latest.json", help="JSON file to write")
+    options = parser.parse_args()
+    try:
+        result = _run(options.events, options.rounds)
+    except (ChimeraError, OSError) as error:
+        print(f"bench-peers: {' '.join(str(error).split())}", file=sys.stderr)
+        return 1
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(options.out, (json.dumps(result, indent=1, ensure_ascii=False) + "\n").encode())
+    return 0
+
+
+def _run(events: int, rounds: int) -> dict[str, Any]:
+    environment = prepare(_say)
+    result: dict[str, Any] = {
+        "machine": machine(),
+        **conditions(),
+        "measured": datetime.now(UTC).isoformat(timespec="seconds"),
+        "rounds": rounds,
+        "left_out": environment.left_out,
+        "notes": list(NOTES),
+        "streams": {},
+    }
+    for what, why in environment.left_out.items():
+        print(f"{what} is left out: {why}")
+    for kind, stream in comparison_streams(events):
+        _say(f"{stream.name}: {len(stream.events):,} events as {kind}")
+        compared = compare(kind, stream, environment, rounds, _say)
+        result["streams"][stream.name] = {"form": kind, **compared}
+        _show(stream.name, kind, compared)
+    return result
+
+
+def _show(name: str, kind: str, compared: dict[str, Any]) -> None:
+    print(f"\n{name}, {compared['events']:,} events as {kind}; {', '.join(compared['versions'])}")
+    for runner, row in compared["runs"].items():
+        faster = row.get("times_faster_than", {})
+        ratios = "; ".join(f"{value:.2f} × {peer}" for peer, value in faster.items())
+        ns = f"{row['ns_per_event']:>9,.1f} ns/event (best {row['best_ns_per_event']:,.1f})"
+        print(f"  {runner:<28} {ns:<34} {row['callbacks']:>9,} callbacks  {ratios}".rstrip())
+    book = next(row["book"] for row in compared["runs"].values() if row["book"] is not None)
+    print(f"  final best bid, lots, best ask, lots {book}: equal for {', '.join(compared['books_equal'])}")
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,60 @@
+"""The registry of benchmarks and the loop that runs, compares and stores them."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from benchmarks.figures import FULL, Figure, Scale
+from benchmarks.results import Results
+from chimera_platform.errors import ConfigurationError
+
+# Name → the question it answers. Each is the module of that name, with ``measure(scale) -> Iterator[Figure]``.
+BENCHMARKS = {
+    "book_and_features": "What does one event cost, in the book alone and with all features?",
+    "backtest": "How many events a second does the whole decision path take, from event to fill?",
+    "model_score": "What does one score of the signal model cost inside the decision path, beside XGBoost's own?",
+    "read_files": "How many events a second do the loaders deliver, from file to record?",
+    "live_latency": "How long is one event under way in the live flow, from feed to decision?",
+    "live_throughput": "How many events a second does the live flow take in batches of 1,024, and in what memory?",
+    "ingest": "How many rows a second go from the journal into the warehouse?",
+    "start_up": "How long does it take from starting the process to its first decisions, cold and warm?",
+}
+
+
+def selected(names: Sequence[str]) -> list[str]:
+    """Return the benchmarks called ``names``, all for none; ConfigurationError naming the known ones otherwise."""
+    for name in names:
+        if name not in BENCHMARKS:
+            raise ConfigurationError(f"unknown benchmark '{name}'; known: {', '.join(BENCHMARKS)}")
+    return list(dict.fromkeys(names)) or list(BENCHMARKS)
+
+
+def measure(name: str, scale: Scale = FULL) -> Iterator[Figure]:
+    """Yield the figures of one benchmark as they are measured."""
+    function: Callable[[Scale], Iterator[Figure]] = importlib.import_module(f"benchmarks.{name}").measure
+    return function(scale)
+
+
+def run(
+    names: Sequence[str], results: Results, scale: Scale = FULL, progress: Callable[[str], None] = lambda line: None
+) -> dict[str, dict[str, Any]]:
+    """Run benchmarks one after another, storing each as it ends.
+
+    Parameters
+    ----------
+    names : of :data:`BENCHMARKS`; all for none.
+    progress : told each question before its benchmark begins.
+
+    Returns
+    -------
+    Figure name → figure, unit, baseline, ratio, goal, reached, detail.
+    """
+    rows: dict[str, dict[str, Any]] = {}
+    for name in selected(names):
+        progress(f"{name}: {BENCHMARKS[name]}")
+        found = results.compare(list(measure(name, scale)))
+        results.store(name, found)
+        rows |= found
+    return rows
