@@ -88,48 +88,28 @@ def _run_events(
         apply_event(book, event)
         update_features(state.features, ring, book, event, vector)
         if event.flags & _LAST and is_tradable(book):
-            rows += _run_engines(
-                params, state, book, vector, inputs, nodes, roots, event, first_event_no + positions[i], out, rows
-            )
+            event_no = first_event_no + positions[i]
+            before = rows
+            rows += hft_step(params.hft, state.hft, params.instrument, event, event_no, book, vector, out, rows)
+            rows += structure_step(
+                params.structure, state.structure, state.frames, params.instrument, event, event_no, book, vector,
+                out, rows,
+            )  # fmt: skip
+            if rows > before:
+                _finish_intents(params, vector, inputs, nodes, roots, out[before:rows])
     return events.shape[0], rows
 
 
 @kernel
-def _run_engines(
-    params: Any,
-    state: Any,
-    book: Any,
-    vector: Any,
-    inputs: Any,
-    nodes: Any,
-    roots: Any,
-    event: Any,
-    event_no: int,
-    out: Any,
-    row: int,
-) -> int:
-    """Ask every engine, in Engine's order, then score what they want; return the rows written."""
-    count = hft_step(params.hft, state.hft, params.instrument, event, event_no, book, vector, out, row)
-    count += structure_step(
-        params.structure,
-        state.structure,
-        state.frames,
-        params.instrument,
-        event,
-        event_no,
-        book,
-        vector,
-        out,
-        row + count,
-    )
-    for k in range(row, row + count):
-        intent = out[k]
+def _finish_intents(params: Any, vector: Any, inputs: Any, nodes: Any, roots: Any, intents: Any) -> None:
+    """Give new intents the release's number and, where it has a model, their score and its threshold."""
+    for k in range(intents.shape[0]):
+        intent = intents[k]
         intent.release_no = params.release_no
         if params.has_model:
             model_inputs(vector, intent.side, intent.engine, inputs)
             intent.model_score = score_row(nodes, roots, params.base_margin, inputs)
             intent.model_threshold = params.threshold
-    return count
 
 
 class SymbolEngines:
