@@ -159,12 +159,13 @@ class Coordinator:
 
         Returns
         -------
-        CoordinatorOutput : new arrays; empty ones are shared and read-only.
+        CoordinatorOutput : new arrays; those of a batch without any row are shared and read-only.
 
         Raises
         ------
-        ValueError : intents that are not of this batch, not in order, or not valid.
-        CapacityError : exposure beyond what int64 nanos hold exactly; the state is not usable after that.
+        ValueError : intents that are not of this batch, not in order, or not valid; an event of no instrument.
+        CapacityError : exposure beyond what int64 nanos hold exactly. The coordinator runs no further after either
+            that or an event of no instrument.
         """
         if not (events.flags.c_contiguous and events.flags.writeable):
             events = np.array(events)  # the kernel would be compiled anew for a read-only or strided array
@@ -173,22 +174,20 @@ class Coordinator:
             self._check_intents(intents, first_event_no, len(events))
             numbered = intents.copy()
         self._reserve_rows(len(numbered))
-        parts: list[list[Array]] = [[], [], [], []]
+        parts: list[list[Array]] = []
         event, intent = 0, 0
         while True:
-            self._rows.counts[:] = 0
-            event, intent = run_events(
+            event, intent, has_rows, fault = run_events(
                 self._state, self._parameters, self._rows, events, first_event_no, numbered, event, intent,
                 self._rows_per_event,
             )  # fmt: skip
-            for part, buffer, count in zip(parts, self._rows[:4], self._rows.counts.tolist(), strict=True):
-                if count:
-                    part.append(buffer[:count].copy())
-            if self._state.account["fault"][0]:
-                raise CapacityError(_fault_message(int(self._state.account["fault"][0])))
+            if fault:
+                raise _fault_error(fault, events, event)
+            if has_rows:
+                counts = self._rows.counts.tolist()
+                parts.append([rows[:n].copy() for rows, n in zip(self._rows, counts, strict=False)])
             if event == len(events):
-                break
-        return CoordinatorOutput(numbered, *(_joined(p, none) for p, none in zip(parts, _NO_ROWS, strict=True)))
+                return _output(numbered, parts)
 
     @property
     def state(self) -> CoordinatorState:
@@ -261,13 +260,19 @@ class Coordinator:
                 raise ValueError(f"intent {first} of event {numbers[first]}: {field} is {intents[field][first]}")
 
 
-def _joined(parts: list[Array], none: Array) -> Array:
+def _output(intents: Array, parts: list[list[Array]]) -> CoordinatorOutput:
+    """Return the tables joined from their parts; the shared empty one where a table has no row."""
     if not parts:
-        return none
-    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+        return CoordinatorOutput(intents, *_NO_ROWS)
+    tables = parts[0] if len(parts) == 1 else [np.concatenate(pieces) for pieces in zip(*parts, strict=True)]
+    return CoordinatorOutput(intents, *tables)
 
 
-def _fault_message(fault: int) -> str:
+def _fault_error(fault: int, events: Array, event: int) -> Exception:
+    if fault == Fault.INSTRUMENT:
+        return ValueError(f"event {event} of the batch is of instrument_id {events['instrument_id'][event]}")
     if fault == Fault.NOTIONAL:
-        return "a position or fill is worth more than 2.3e9 of the account's currency; lower max_leverage or equity"
-    return "a position has more than 2147483647 lots; give the instrument a coarser lot_size"
+        return CapacityError(
+            "a position or fill is worth more than 2.3e9 of the account's currency; lower max_leverage or equity"
+        )
+    return CapacityError("a position has more than 2147483647 lots; give the instrument a coarser lot_size")

@@ -270,6 +270,13 @@ def test_instruments_of_two_currencies_do_not_fit_one_account() -> None:
         Coordinator(Universe([instrument("A"), instrument("B", currency="EUR")]), configurations(0))
 
 
+def test_an_event_of_an_instrument_outside_the_universe_is_named() -> None:
+    coordinator, events, _ = a_run(1)
+    events["instrument_id"][17] = 5
+    with pytest.raises(ValueError, match="event 17 of the batch is of instrument_id 5"):
+        coordinator.run(events, 0, NO_INTENTS)
+
+
 def test_money_beyond_exact_arithmetic_stops_the_run() -> None:
     sections = CoordinatorSections(account=AccountSettings(starting_equity=Decimal(1_000_000_000)))
     universe = Universe([instrument("HUGE", tick_size="1000")])

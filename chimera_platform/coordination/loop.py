@@ -13,7 +13,7 @@ from chimera_platform.kernels import kernel
 from chimera_platform.market.book import apply_event
 from chimera_platform.market.events import EventFlag
 from chimera_platform.portfolio.marks import append_mark
-from chimera_platform.portfolio.positions import note_equity, revalue
+from chimera_platform.portfolio.positions import FAULT_INSTRUMENT, note_equity, revalue
 from chimera_platform.risk.allocator import is_engaged
 from chimera_platform.simulation.queue import is_trade, lots_from_book, lots_from_trade
 from chimera_platform.simulation.venue import is_due, step_order
@@ -155,7 +155,9 @@ def run_events(
     intent_start: int,
     rows_per_event: int,
 ) -> Any:
-    """Run events from index ``start`` on and return (next event, next intent): less than all where rows are full.
+    """Run events from index ``start`` on; return (next event, next intent, whether any row was written, fault).
+
+    The next event is not the end of the batch where the rows are full: take them and call again.
 
     Parameters
     ----------
@@ -165,12 +167,16 @@ def run_events(
     rows_per_event : most rows of one table that an event brings, without its intents.
     """
     account, levels = state.account[0], parameters.venue[0].max_walk_levels
-    k = intent_start
-    for n in range(start, events.shape[0]):
+    output.counts[:] = 0
+    n, k = start, intent_start
+    while n < events.shape[0] and account.fault == 0:
         if not has_room(output, rows_per_event, intents.shape[0] - k):
-            return n, k
+            break
         event = events[n]
         i = event.instrument_id
+        if i < 0 or i >= state.markets.shape[0]:
+            account.fault = FAULT_INSTRUMENT
+            break
         event_no = first_event_no + n
         market = state.markets[i]
         ts = event.ts_event
@@ -197,4 +203,5 @@ def run_events(
         while k < intents.shape[0] and intents[k].event_no == event_no:
             handle_intent(state, parameters, output, intents[k], event_no, ts)
             k += 1
-    return events.shape[0], k
+        n += 1
+    return n, k, output.counts.any(), account.fault

@@ -23,14 +23,16 @@ MAX_POSITION_LOTS = (1 << 31) - 1
 
 
 class Fault(IntEnum):
-    """Why the coordinator cannot go on with exact arithmetic."""
+    """Why the coordinator cannot go on."""
 
     NONE = 0
     NOTIONAL = 1  # a fill or a position is worth more than MAX_NOTIONAL_NANOS
     POSITION = 2  # a position has more than MAX_POSITION_LOTS
+    INSTRUMENT = 3  # an event of an instrument that is not in the universe
 
 
 FAULT_NOTIONAL, FAULT_POSITION = int(Fault.NOTIONAL), int(Fault.POSITION)
+FAULT_INSTRUMENT = int(Fault.INSTRUMENT)
 _NOTIONAL_LIMIT = float(MAX_NOTIONAL_NANOS)
 
 POSITION_DTYPE = np.dtype(
