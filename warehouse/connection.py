@@ -22,11 +22,13 @@ from chimera_platform.journal.storage import make_folder, storage_error
 from chimera_platform.workdir import WorkDir
 
 CATALOG = "chimera"
-SCHEMAS = ("marts", "core", "staging")  # in the order in which an unqualified name is looked up
+SCHEMAS = ("marts", "core", "learning", "staging")  # in the order in which an unqualified name is looked up
 BUSY_TIMEOUT_MS = 10_000
 # Rows kept in the catalog instead of files ("inlining") and their later flushing interfere with reading old snapshots
 # (duckdb/ducklake issue 1406), and a release's snapshot has to stay readable.
 _INLINED_ROWS = 0
+EXTENSIONS = ("ducklake", "sqlite_scanner")
+_verified: set[tuple[str, int, int]] = set()
 _T = TypeVar("_T")
 
 
@@ -103,21 +105,31 @@ def _extension(name: str, version: str) -> Path:
 def load_extensions(connection: duckdb.DuckDBPyConnection) -> str:
     """Load DuckLake and its SQLite catalog from the installed wheels and return DuckDB's version; no network."""
     version = str(connection.execute("PRAGMA version").fetchall()[0][0])
-    for name in ("ducklake", "sqlite_scanner"):
+    for name in EXTENSIONS:
         connection.execute(f"LOAD {quoted(_extension(name, version))}")
     return version
 
 
+def _extension_files() -> frozenset[tuple[str, int, int]]:
+    """Return path, size and time of change of the extensions: what this process has seen the signatures of."""
+    paths = [_extension(name, f"v{duckdb.__version__}") for name in EXTENSIONS]
+    return frozenset((str(p), p.stat().st_size, p.stat().st_mtime_ns) for p in paths if p.is_file())
+
+
 def _attach(workdir: WorkDir, read_only: bool) -> duckdb.DuckDBPyConnection:
+    files = _extension_files()
     settings: dict[str, str | bool | int | float | list[str]] = {
         "autoinstall_known_extensions": "false",
         "autoload_known_extensions": "false",
         "temp_directory": str(workdir.warehouse / ".duckdb-spill"),
+        # Checking the extensions' signatures takes a quarter of a second: once a process is enough for the same files.
+        "allow_unsigned_extensions": "true" if files <= _verified else "false",
     }
     connection = duckdb.connect(config=settings)
     try:
         connection.execute("SET TimeZone = 'UTC'")
         load_extensions(connection)
+        _verified.update(files)
         options = [
             f"DATA_PATH {quoted(data_folder(workdir).resolve())}",
             "OVERRIDE_DATA_PATH true",  # the catalog holds relative paths: a work folder may be moved

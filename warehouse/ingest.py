@@ -18,7 +18,7 @@ from chimera_platform.journal.manifest import RunManifest
 from chimera_platform.journal.schema import TABLES, table_named
 from chimera_platform.journal.segments import Footer, Segment, read_columns, read_footer, scan_segments
 from chimera_platform.workdir import WorkDir
-from warehouse.connection import connect, first_line, is_conflict, quoted, writer_turn
+from warehouse.connection import CATALOG, connect, first_line, is_conflict, quoted, writer_turn
 from warehouse.migrate import roll_back
 from warehouse.refresh import Changes, forget_run, refresh, refresh_columns
 from warehouse.relations import tables as model_tables
@@ -117,10 +117,17 @@ def bring_in(
         connection.close()
 
 
-def forget(connection: duckdb.DuckDBPyConnection, run_id: str) -> None:
-    """Delete all rows of a run, inside the caller's transaction."""
+def forget(connection: duckdb.DuckDBPyConnection, run_id: str, derived_too: bool) -> None:
+    """Delete all rows of a run, inside the caller's transaction; ``derived_too``: also what batch jobs made of them."""
     names = [*_STAGING, "staging.segments", "staging.runs", "staging.instruments"]
-    forget_run(connection, [*names, *(relation.full_name for relation in model_tables())], run_id)
+    names += [relation.full_name for relation in model_tables()]
+    if derived_too:
+        query = (
+            "SELECT schema_name || '.' || table_name FROM duckdb_columns() WHERE database_name = ? "
+            "AND column_name = 'run_id' AND schema_name NOT IN ('staging', 'core', 'marts')"
+        )
+        names += [row[0] for row in connection.execute(query, [CATALOG]).fetchall()]
+    forget_run(connection, names, run_id)
 
 
 def _transactions(
@@ -151,7 +158,7 @@ def _transactions(
             try:
                 connection.execute("UPDATE staging.writer_turn SET turn = turn + 1")
                 if began_afresh:
-                    forget(connection, run_id)
+                    forget(connection, run_id, derived_too=not afresh)
                 if began_afresh or not known:
                     write_run(connection, manifest)
                     began_afresh, known = False, 1
@@ -195,8 +202,8 @@ def _jobs(
 ) -> list[_Job]:
     jobs = []
     for table in wanted:
-        segments, problems = scan_segments(workdir.run_folder(run_id) / table, table)
-        problems.extend(problems)
+        segments, amiss = scan_segments(workdir.run_folder(run_id) / table, table)
+        problems.extend(amiss)
         known = ledger[table]
         for segment in segments:
             try:

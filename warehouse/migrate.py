@@ -92,8 +92,11 @@ def require_current(connection: duckdb.DuckDBPyConnection, workdir: WorkDir) -> 
 
 
 def _history_exists(connection: duckdb.DuckDBPyConnection) -> bool:
-    query = "SELECT count(*) FROM duckdb_tables() WHERE database_name = ? AND table_name = 'schema_history'"
-    return bool(connection.execute(query, [CATALOG]).fetchall()[0][0])
+    try:
+        connection.execute(f"SELECT 1 FROM {CATALOG}.main.schema_history LIMIT 0")
+    except duckdb.CatalogException:
+        return False
+    return True
 
 
 def _history(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:

@@ -41,7 +41,7 @@ def _forget_runs_without_journal(workdir: WorkDir) -> None:
             try:
                 connection.execute("UPDATE staging.writer_turn SET turn = turn + 1")
                 for run_id in gone:
-                    forget(connection, run_id)
+                    forget(connection, run_id, derived_too=True)
                 connection.execute("COMMIT")
             except BaseException:
                 roll_back(connection)
