@@ -49,7 +49,8 @@ def demo(
         result = _loop(folders, played, flow, say, seed)
     finally:
         flow.kill()
-    emit(result, as_json=as_json, title="demo")
+    shown = result if as_json else {key: value for key, value in result.items() if key not in ("gates", "releases")}
+    emit(shown, as_json=as_json, title="demo")
 
 
 def _folders(workdir: Path, fresh: bool) -> WorkDir:
@@ -77,9 +78,10 @@ def _loop(folders: WorkDir, played: DemoPlan, flow: DemoFlow, say: _Steps, seed:
     time.sleep(_SEAL_S)
 
     say("Dagster: journal → warehouse → labels → model → gates → release")
-    batch = materialize_all(folders, days=list(played.history), seed=seed, progress=say)
-    gates = ", ".join(f"{gate['name']} {'passed' if gate['passed'] else 'REFUSED'}" for gate in batch.gates)
-    say(f"release {batch.release_id}: {'promoted' if batch.promoted else 'refused'} ({gates})")
+    batch = materialize_all(folders, days=list(played.history), progress=say)
+    for gate in batch.gates:
+        say(f"  gate {'passed ' if gate['passed'] else 'REFUSED'} {gate['gate']}: {gate['reason']}")
+    say(f"release {batch.release_id}: {'promoted' if batch.promoted else 'refused'}: {batch.reason}")
 
     applied = batch.promoted and flow.wait(lambda: len(flow.releases()) > 1, 30)
     if applied:
@@ -142,4 +144,4 @@ class _Steps:
         return time.monotonic() - self._began
 
     def __call__(self, text: str) -> None:
-        errors.print(f"[{self.seconds:6.1f} s] {text}", markup=False)
+        errors.print(f"[{self.seconds:6.1f} s] {text}", markup=False, soft_wrap=True)
