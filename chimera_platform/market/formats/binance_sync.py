@@ -61,13 +61,15 @@ class DepthSynchroniser:
         for (row, last_id), events in zip(snapshot_ids.tolist(), snapshot_events, strict=True):
             arrivals.append((row, last_id, events))
         arrivals.sort(key=lambda arrival: arrival[0])
-        given: list[np.ndarray[Any, Any]] = [np.empty(0, EVENT_DTYPE)]
-        rows: list[int] = [0]
+        given: list[np.ndarray[Any, Any]] = []
+        rows: list[int] = []
         for row, arrival, events in arrivals:
             released = self._update(arrival) if isinstance(arrival, _Update) else self._snapshot(arrival, events)
             given += released
             rows += [row] * len(released)
-        return np.concatenate(given), np.repeat(rows, [g.size for g in given])
+        # Joined as bytes: np.concatenate compares the fields of every pair of structured arrays.
+        together = np.frombuffer(bytearray().join(array.data for array in given), EVENT_DTYPE)
+        return together, np.repeat(np.array(rows, np.int64), np.array([g.size for g in given], np.int64))
 
     def _update(self, update: _Update) -> list[np.ndarray[Any, Any]]:
         if self._last_id is None:
