@@ -12,30 +12,30 @@ FROM learning.attribution
 WHERE mid_alpha_nanos - spread_nanos - slippage_nanos - fee_nanos <> net_nanos
 ORDER BY ALL"""
 
-# Runs whose every loaded day has been attributed: summed over the days, net is what the fills and the last value say.
+# Summed over the days, net is what the fills and the last value say; where all of the fills have been attributed.
 _TOTALS = """
 WITH attributed AS (
-    SELECT run_id, engine, instrument_id, sum(net_nanos) AS net, max(day) AS day
-    FROM learning.attribution
-    WHERE run_id NOT IN (
-        SELECT run_id FROM staging.fills
-        WHERE (run_id, day) NOT IN (SELECT (run_id, day) FROM learning.attribution)
-    )
-    GROUP BY ALL
+    SELECT run_id, engine, instrument_id, sum(net_nanos) AS net, sum(fills) AS fills, max(day) AS day
+    FROM learning.attribution GROUP BY ALL
 ),
 traded AS (
-    SELECT run_id, engine, instrument_id, sum(cash_nanos - fee_nanos) AS cash, sum(side * size) AS position
+    SELECT run_id, engine, instrument_id,
+        count(*) AS fills, sum(cash_nanos - fee_nanos) AS cash, sum(side * size) AS position
     FROM staging.fills GROUP BY ALL
+),
+expected AS (
+    SELECT a.*,
+        t.cash + coalesce((t.position * (q.bid_price + q.ask_price) * i.tick_value_nanos) // 2, 0) AS expected
+    FROM attributed AS a
+    JOIN traded AS t USING (run_id, engine, instrument_id, fills)
+    JOIN staging.instruments AS i USING (run_id, instrument_id)
+    LEFT JOIN learning.closing_quotes AS q
+        ON q.run_id = a.run_id AND q.instrument_id = a.instrument_id AND q.day = a.day
 )
-SELECT 'run ' || a.run_id || ', engine ' || a.engine || ', instrument ' || a.instrument_id || ': net '
-    || a.net || ' nanos, fills and closing value say '
-    || (t.cash + coalesce((t.position * (q.bid_price + q.ask_price) * i.tick_value_nanos) // 2, 0))
-FROM attributed AS a
-JOIN traded AS t USING (run_id, engine, instrument_id)
-JOIN staging.instruments AS i USING (run_id, instrument_id)
-LEFT JOIN learning.closing_quotes AS q
-    ON q.run_id = a.run_id AND q.instrument_id = a.instrument_id AND q.day = a.day
-WHERE abs(a.net - (t.cash + coalesce((t.position * (q.bid_price + q.ask_price) * i.tick_value_nanos) // 2, 0))) > 1
+SELECT 'run ' || run_id || ', engine ' || engine || ', instrument ' || instrument_id || ': net ' || net
+    || ' nanos, fills and closing value say ' || expected
+FROM expected
+WHERE abs(net - expected) > 1
 ORDER BY ALL"""
 
 

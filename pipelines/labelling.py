@@ -20,6 +20,8 @@ from chimera_platform.workdir import WorkDir
 from pipelines.rows import Array, as_columns, event_batches, read_rows, replace_days, run_days, run_universe
 from warehouse.connection import connect
 
+_LAST_EVENT = "SELECT max(last_row) FROM staging.segments WHERE table_name = 'events' AND run_id = ?"
+
 
 @dataclass(frozen=True)
 class DayLabels:
@@ -86,8 +88,11 @@ def _label_run(
     manifest = RunManifest.read(workdir.run_folder(run_id))
     latency = manifest.configuration.get("venue", {}).get("order_latency_ns", 0)
     settings = LabelSettings(entry_latency_ns=int(latency))
+    known = f"event_no <= ({_LAST_EVENT})"  # a running flow may have sealed intents before their events
     intents = {
-        _day_number(day): read_rows(connection, "intents", "run_id = ? AND day = ?::DATE", [run_id, day])
+        _day_number(day): read_rows(
+            connection, "intents", f"run_id = ? AND day = ?::DATE AND {known}", [run_id, day, run_id]
+        )
         for day in days
     }
     market, quotes = _follow_market(connection, run_id, max(days), universe, intents)
