@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from chimera_platform.coordination.invariants import Violation
 from chimera_platform.coordinator import Coordinator, CoordinatorOutput
 from chimera_platform.errors import CapacityError, ConfigurationError, ReleaseError
-from chimera_platform.execution.records import INTENT_DTYPE, DecisionReason, OrderReason, OrderStatus
+from chimera_platform.execution.records import INTENT_DTYPE, DecisionReason, Engine, OrderReason, OrderStatus
 from chimera_platform.market.instruments import Universe
 from chimera_platform.portfolio.account import AccountSettings
 from chimera_platform.simulation.venue import rows_per_event
@@ -55,7 +55,7 @@ def a_run(seed: int, count: int = 400) -> tuple[Coordinator, Any, Any]:
 
 
 @given(seed=seeds, closes_at=st.integers(0, 300))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_every_accounting_invariant_holds_after_every_single_event(seed: int, closes_at: int) -> None:
     coordinator, events, wanted = a_run(seed, 200)
     for event_no in range(len(events)):
@@ -65,15 +65,29 @@ def test_every_accounting_invariant_holds_after_every_single_event(seed: int, cl
         assert coordinator.violation() is Violation.NONE, f"after event {event_no}"
 
 
-@given(seed=seeds)
+weights = st.sampled_from((0.0, 0.1, 1.0, 3.0))
+
+
+@given(seed=seeds, hft=weights, structure=weights, released_at=st.integers(1, 199), closed_at=st.integers(200, 399))
 @settings(max_examples=40, deadline=None)
-def test_the_loop_writes_the_same_rows_as_its_naive_definition(seed: int) -> None:
+def test_the_loop_writes_the_same_rows_as_its_naive_definition(
+    seed: int, hft: float, structure: float, released_at: int, closed_at: int
+) -> None:
     coordinator, events, wanted = a_run(seed)
-    output = coordinator.run(events, 0, wanted)
     naive = NaiveCoordinator(UNIVERSE, configurations(seed))
-    naive.run(events, wanted)
+    outputs = []
+    for first, end in ((0, released_at), (released_at, closed_at), (closed_at, len(events))):
+        mine = wanted[(wanted["event_no"] >= first) & (wanted["event_no"] < end)]
+        outputs.append(coordinator.run(events[first:end], first, mine))
+        naive.run(events[first:end], mine, first)
+        if end == released_at:
+            coordinator.apply_release(SimpleNamespace(weights={"hft": hft, "structure": structure}), 7)
+            naive.weights, naive.release_no = {Engine.HFT: hft, Engine.STRUCTURE: structure}, 7
+        elif end == closed_at:
+            coordinator.close_down()
+            naive.closing = True
     for table in TABLES:
-        kernel_rows, naive_rows = getattr(output, table), naive.rows[table]
+        kernel_rows, naive_rows = np.concatenate([getattr(o, table) for o in outputs]), naive.rows[table]
         assert len(kernel_rows) == len(naive_rows), table
         for number, (row, expected) in enumerate(zip(kernel_rows, naive_rows, strict=True)):
             unlike = {name: (row[name], expected[name]) for name in row.dtype.names if row[name] != expected[name]}

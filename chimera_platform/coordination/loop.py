@@ -26,11 +26,11 @@ _LAST = int(EventFlag.LAST)
 
 
 @kernel
-def is_venue_due(orders: Any, i: int, ts: int) -> bool:
+def is_venue_due(orders: Any, market: Any, i: int, ts: int) -> bool:
     """Return whether an order, cancel or expiry of the instrument takes effect before ``ts``."""
     for e in range(ENGINE_COUNT):
         for role in range(ROLE_COUNT):
-            if is_due(orders[i, e, role], ts):
+            if is_due(orders[i, e, role], market.is_complete, ts):
                 return True
     return False
 
@@ -97,7 +97,7 @@ def step_venue(state: Any, parameters: Any, output: Any, i: int, event_no: int, 
     """Let the venue do what was due before ``ts``."""
     for e in range(ENGINE_COUNT):
         for role in range(ROLE_COUNT):
-            if is_due(state.orders[i, e, role], ts):
+            if is_due(state.orders[i, e, role], state.markets[i].is_complete, ts):
                 step_order(state, parameters, output, i, e, role, event_no, ts)
 
 
@@ -181,7 +181,7 @@ def run_events(
         market = state.markets[i]
         ts = event.ts_event
         if market.is_active == 1:
-            if market.is_complete == 1 and is_venue_due(state.orders, i, ts):
+            if is_venue_due(state.orders, market, i, ts):
                 step_venue(state, parameters, output, i, event_no, ts)
             if market.is_tradable == 1 and match_trade(state.orders, i, event):
                 fill_matched(state, parameters, output, i, event_no, ts)

@@ -7,7 +7,8 @@ decision price), both as absolute notional in nanos. All caps are fractions of c
     engine cap  = account cap * hft_share (structure_share) * weight of the engine in the release in force
     symbol cap  = account cap * symbol_share
 
-The allocator reserves before the risk governor looks, as many lots as fit under every cap.
+The allocator reserves before the risk governor looks, as many lots as fit under every cap. Caps bind when an entry is
+decided: a fill at another price than the decision's, or equity that falls later, may leave exposure above them.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The simulated venue: orders meet the replayed book, in event time.
 
-What the venue does with an order of an instrument, before that instrument's next source event is applied (and so on
-the book as it stood then), at the order's own times:
+What the venue does with an order of an instrument, before that instrument's next event is applied (and so on the book
+as it stood then; an arrival waits for the end of a source event that is under way), at the order's own times:
 
 1. *Arrival*, ``order_latency_ns`` after sending. A book that is not tradable refuses it (``VENUE_CLOSED``). What is
    marketable trades against the displayed levels, best first, as taker: a limit order down to its price, a market
@@ -11,7 +11,7 @@ the book as it stood then), at the order's own times:
 2. *Cancel*, ``order_latency_ns`` after its sending, or *expiry*, whichever is first.
 
 How a resting order fills stands in :mod:`chimera_platform.simulation.queue`. The venue's own fills do not change the
-replayed book: the market does not react to them.
+replayed book: the market does not react to them, and two orders may meet the same lots.
 """
 
 from __future__ import annotations
@@ -109,22 +109,22 @@ def arrive(state: Any, parameters: Any, output: Any, i: int, e: int, role: int, 
 
 
 @kernel
-def is_due(order: Any, ts: int) -> bool:
-    """Return whether the venue has something to do with ``order`` before ``ts``."""
+def is_due(order: Any, is_book_complete: int, ts: int) -> bool:
+    """Return whether the venue has something to do with ``order`` before ``ts``; arrivals wait for a complete book."""
     if order.is_open == 0:
         return False
     if order.at_venue == 0:
-        return order.venue_ts < ts
+        return is_book_complete == 1 and order.venue_ts < ts
     return min(order.cancel_ts, order.expire_ts) < ts
 
 
 @kernel
 def step_order(state: Any, parameters: Any, output: Any, i: int, e: int, role: int, event_no: int, ts: int) -> None:
-    """Do what the venue did with one open order before ``ts``: arrival, then cancel or expiry."""
+    """Do what the venue did with an order that is due before ``ts``: arrival, then cancel or expiry."""
     order = state.orders[i, e, role]
-    if order.at_venue == 0 and order.venue_ts < ts:
+    if order.at_venue == 0:
         arrive(state, parameters, output, i, e, role, event_no)
-    if not is_due(order, ts):
+    if not is_due(order, 1, ts):
         return
     if order.cancel_ts <= order.expire_ts:
         end_order(state, output, i, e, role, CANCELLED, order.cancel_reason, event_no, order.cancel_ts)

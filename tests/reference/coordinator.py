@@ -223,7 +223,8 @@ class NaiveCoordinator:
         return None
 
     def step(self, order: Order, event_no: int, ts: int) -> None:
-        if order.is_open and not order.at_venue and order.arrives < ts:
+        is_complete = self.markets[order.instrument].is_complete
+        if order.is_open and not order.at_venue and is_complete and order.arrives < ts:
             self.arrive(order, event_no)
         if order.is_open and order.at_venue and min(order.cancelled, order.expires) < ts:
             if order.cancelled <= order.expires:
@@ -374,14 +375,13 @@ class NaiveCoordinator:
 
     # ---- the loop -------------------------------------------------------------------------------------------
 
-    def run(self, events: Any, intents: Any) -> None:
+    def run(self, events: Any, intents: Any, first_event_no: int = 0) -> None:
         waiting = list(intents)
-        for event_no, event in enumerate(events):
+        for event_no, event in enumerate(events, first_event_no):
             i, ts = int(event["instrument_id"]), int(event["ts_event"])
             market = self.markets[i]
-            if market.is_complete:
-                for order in self.open_orders(i):
-                    self.step(order, event_no, ts)
+            for order in self.open_orders(i):
+                self.step(order, event_no, ts)
             is_trade = event["kind"] in (EventKind.TRADE, EventKind.EXECUTE)
             if is_trade and not event["flags"] & (EventFlag.HIDDEN | EventFlag.SNAPSHOT) and market.is_tradable:
                 self.match(i, lambda order, event=event: self.lots_traded(order, event), event_no, ts)

@@ -63,7 +63,10 @@ def quotes(rng: np.random.Generator, times: Array) -> Array:
 
 
 def depth(rng: np.random.Generator, times: Array) -> Array:
-    """Return L2 levels near 500 ticks with trades, a status now and then, source events of one or two records."""
+    """Return L2 levels near 500 ticks with trades and executions, hidden ones too, and a status now and then.
+
+    One source event in five takes more than one record.
+    """
     events = np.zeros(len(times), EVENT_DTYPE)
     mid = 500 + np.cumsum(rng.integers(-1, 2, len(times)) * (rng.random(len(times)) < 0.3))
     side = rng.choice([-1, 1], len(times))
@@ -78,6 +81,10 @@ def depth(rng: np.random.Generator, times: Array) -> Array:
     events["size"][trades] = rng.integers(1, 25, trades.sum())
     events["price"][trades] = mid[trades] + rng.integers(-2, 3, trades.sum())
     events["side"][trades] = rng.integers(-1, 2, trades.sum())
+    executions = (draw >= 0.3) & (draw < 0.42)
+    events["kind"][executions], events["size"][executions] = EventKind.EXECUTE, rng.integers(1, 25, executions.sum())
+    hidden = (executions | trades) & (rng.random(len(times)) < 0.1)
+    events["flags"][hidden] |= np.uint16(rng.choice([EventFlag.HIDDEN, EventFlag.SNAPSHOT]))
     statuses = draw > 0.985
     events["kind"][statuses], events["flags"][statuses] = EventKind.STATUS, EventFlag.LAST
     events["price"][statuses] = rng.choice([StatusCode.HALT, StatusCode.RESUME, StatusCode.RESUME], statuses.sum())

@@ -139,6 +139,12 @@ def test_a_limit_order_expires_at_its_time_and_gives_its_reservation_back() -> N
     assert its.state.account["exposure_nanos"][0] == 0
 
 
+def test_an_order_that_expired_inside_a_source_event_does_not_fill_with_its_later_records() -> None:
+    script = MarketScript().quote(0, 1000, 1002).intent(BUY, 10, limit=1000, time_to_live_ns=40 * MILLISECOND)
+    script.quote(9, 1000, 1002).level(39, BUY, 998, 5, flags=0).trade(41, SELL, 999, 50).quote(50, 1000, 1002)
+    assert life(script.run(coordinator()))[-1] == (OrderStatus.EXPIRED, 40, 0)
+
+
 def resting(size: int = 10) -> MarketScript:
     """A bid of ``size`` lots at 99 rests behind the five shown there, from 5 ms on."""
     return MarketScript().ladder(0, {99: 5, 98: 7, 97: 7}, {101: 3}).intent(BUY, size, limit=99).level(8, BUY, 96, 1)
