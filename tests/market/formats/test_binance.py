@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 from pathlib import Path
 from typing import Any
 
@@ -159,14 +160,23 @@ def test_an_update_without_levels_is_still_an_event(tmp_path: Path) -> None:
     assert rows(events[3:], "seq", "price", "size", "flags") == [(9, 0, 0, LAST), (10, 990, 4000, LAST)]
 
 
-def test_spot_updates_without_pu_are_joined_by_their_first_id(tmp_path: Path) -> None:
+def test_spot_captures_lack_pu_and_some_times(tmp_path: Path) -> None:
     capture = Capture()
     capture.snapshot(7, *TOUCH)
     for ids in ((6, 9, -1), (10, 11, -1), (13, 14, -1)):
         capture.depth(ids, [["100.0", "3"]], [])
-    capture.lines = [line.replace('"pu":-1,', "") for line in capture.lines]
-    events = read(capture.write(tmp_path / "c.gz"))
+    sent = capture.now
+    capture.lines = [re.sub(r'"pu":-1,|"T":\d+,', "", line) for line in capture.lines]
+    capture.lines[0] = re.sub(r'"E":\d+,', "", capture.lines[0])
+    ticker = '{"stream":"btcusdt@bookTicker","data":{"u":9,"s":"BTCUSDT","b":"100.0","B":"3","a":"100.1","A":"2"}}'
+    capture.lines.append(f"1723161255009000000 {ticker}")
+    path = capture.write(tmp_path / "c.gz")
+    events = read(path)
     assert rows(events[3:], "kind", "seq") == [(EventKind.LEVEL, 9), (EventKind.LEVEL, 11), (EventKind.STATUS, 14)]
+    assert events["ts_event"][0] == 1_723_161_255_000_000_000
+    assert events["ts_event"][-1] == (sent - 1) * 1_000_000
+    (tickers,) = read_book_tickers([path], INSTRUMENTS)
+    assert tickers.tolist() == [(1_723_161_255_009_000_000, 1_723_161_255_009_000_000, 9, 1000, 3000, 1001, 2000)]
 
 
 def test_the_next_file_continues_the_recording(tmp_path: Path) -> None:
