@@ -292,8 +292,8 @@ def _insert_batch(
 ) -> None:
     """Insert segments of one table of one run, after removing what they replace."""
     table, run_id = batch[0][0].segment.table, batch[0][0].run_id
+    _supersede(connection, [job.segment for job, _ in batch], run_id, ledger[table], changes)
     for job, columns in batch:
-        _supersede(connection, job, ledger[table], changes)
         for column in refresh_columns(table):
             if column == "day":
                 changes.add(table, run_id, column, job.footer.day, job.footer.day)
@@ -318,22 +318,33 @@ def _insert_batch(
 
 
 def _supersede(
-    connection: duckdb.DuckDBPyConnection, job: _Job, known: dict[tuple[int, int], str], changes: Changes
+    connection: duckdb.DuckDBPyConnection,
+    segments: list[Segment],
+    run_id: str,
+    known: dict[tuple[int, int], str],
+    changes: Changes,
 ) -> None:
-    """Remove the ingested segments that overlap this one, with their rows."""
-    table, run = job.segment.table, quoted(job.run_id)
+    """Remove the ingested segments that overlap these ones of one table, with their rows."""
+    table, run = segments[0].table, quoted(run_id)
     number = table_named(table).row_number
-    for first, last in [rows for rows in known if rows[0] <= job.segment.last and rows[1] >= job.segment.first]:
+    replaced = sorted(k for k in known if any(k[0] <= s.last and k[1] >= s.first for s in segments))
+    ranges: list[tuple[int, int]] = []
+    for first, last in replaced:
+        if ranges and first == ranges[-1][1] + 1:
+            first = ranges.pop()[0]
+        ranges.append((first, last))
+    for first, last in ranges:
         where = f"run_id = {run} AND {number} BETWEEN {first} AND {last}"
         for column in refresh_columns(table):
             query = f"SELECT min({column}), max({column}) FROM staging.{table} WHERE {where}"
             low, high = connection.execute(query).fetchall()[0]
             if low is not None:
                 ends = (str(low), str(high)) if column == "day" else (low, high)
-                changes.add(table, job.run_id, column, *ends)
+                changes.add(table, run_id, column, *ends)
         connection.execute(f"DELETE FROM staging.{table} WHERE {where}")
         connection.execute(
             f"DELETE FROM staging.segments WHERE run_id = {run} AND table_name = {quoted(table)} "
-            f"AND first_row = {first} AND last_row = {last}"
+            f"AND first_row BETWEEN {first} AND {last}"
         )
-        del known[first, last]
+    for rows in replaced:
+        del known[rows]
