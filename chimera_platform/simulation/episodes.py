@@ -8,12 +8,12 @@ import numpy as np
 
 
 class EpisodeKind(IntEnum):
-    """What was injected into the order flow of one symbol."""
+    """What was injected; one row a symbol."""
 
     SWEEP = 1  # one aggressor takes whole price levels within the sweep window
     ICEBERG = 2  # one resting order shows a peak again and again at one price (native: same order id)
-    COMPRESSION = 3  # the efficient price is held in a narrow range
-    TREND = 4  # the efficient price leaves the range with a drift
+    COMPRESSION = 3  # efficient prices are held in narrow ranges, all symbols at once
+    TREND = 4  # efficient prices leave their ranges with a drift, most of correlated symbols together
 
 
 class VolatilityRegime(IntEnum):

@@ -76,12 +76,14 @@ class MarketSettings(Settings):
         default=8, ge=1, le=100, description="refills of an iceberg that trades completely, at most"
     )
     iceberg_life_s: float = Field(default=300.0, ge=1.0, le=86_400.0, description="withdrawn after this long, s")
-    compressions_a_day: float = Field(default=7.0, ge=0.0, le=100.0, description="mean a symbol and session")
-    compression_minutes: float = Field(default=45.0, ge=5.0, le=600.0, description="mean length, min")
+    compressions_a_day: float = Field(
+        default=7.0, ge=0.0, le=100.0, description="mean a session, of all symbols at once"
+    )
+    compression_minutes: float = Field(default=35.0, ge=5.0, le=600.0, description="mean length, min")
     compression_volatility: float = Field(default=0.3, gt=0.0, le=1.0, description="relative, inside a compression")
-    breakout_share: float = Field(default=0.65, ge=0.0, le=1.0, description="of compressions that end in a trend")
+    breakout_share: float = Field(default=0.7, ge=0.0, le=1.0, description="of compressions that end in a trend")
     trend_minutes: float = Field(default=25.0, ge=2.0, le=600.0, description="mean length, min")
-    trend_strength: float = Field(default=0.45, ge=0.0, le=5.0, description="mean move of a trend, daily volatilities")
+    trend_strength: float = Field(default=0.6, ge=0.0, le=5.0, description="mean move of a trend, daily volatilities")
     overnight: float = Field(default=0.3, ge=0.0, le=5.0, description="gap between sessions, daily volatilities")
     calm: RegimeSettings = RegimeSettings(
         dwell_minutes=50.0, volatility=0.6, activity=0.7, half_spread=0.6, maker_lag_s=6.0, informed=0.3, lean=0.6

@@ -96,7 +96,10 @@ def trade_until(
     for i in range(count):
         rates[i, 5] = set_intensities(parameters, regime, curve, market, symbols[i], books[i], rates[i])
         total += rates[i, 5]
-    while market.rows <= len(out) - ROOM - count and market.episodes < EPISODE_CAPACITY - 2 * count:
+    # A sweep may run over `until`: then nothing more is drawn, or the stream would depend on where a chunk ends.
+    while (
+        market.ts < until and market.rows <= len(out) - ROOM - count and market.episodes < EPISODE_CAPACITY - 2 * count
+    ):
         wait_ns = int(exponential(random, 1e9 / total)) + 1
         if market.ts + wait_ns >= until:
             market.ts = max(market.ts, until)

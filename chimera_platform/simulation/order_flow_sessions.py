@@ -15,8 +15,9 @@ from chimera_platform.simulation.order_flow_records import emit, emit_status, ev
 from chimera_platform.simulation.regimes import (
     COMPRESSION,
     NO_PHASE,
+    enter_phase,
     next_regime,
-    start_compression,
+    phase_ns,
     start_trend,
     step_price,
 )
@@ -54,18 +55,24 @@ def finish_phase(profile: Any, market: Any, symbol: Any, episodes: Any, instrume
 
 
 @kernel
-def step_phase(
-    parameters: Any, profile: Any, market: Any, symbol: Any, episodes: Any, instrument: Any, step_s: Any, random: Any
+def step_phases(
+    parameters: Any, profiles: Any, market: Any, symbols: Any, episodes: Any, step_s: Any, random: Any
 ) -> None:
-    """Let the symbol's phase end or a compression begin."""
-    if symbol.phase == NO_PHASE:
+    """Let the phase of all symbols end, or a compression begin; they range together and break out together."""
+    phase, event_no = symbols[0].phase, event_number(market)
+    if phase == NO_PHASE:
         if uniform(random) * parameters.session_hours * 3600.0 < parameters.compressions_a_day * step_s:
-            start_compression(parameters, symbol, market.ts, event_number(market), random)
-    elif market.ts >= symbol.phase_end:
-        compressed = symbol.phase == COMPRESSION
-        finish_phase(profile, market, symbol, episodes, instrument)
-        if compressed and uniform(random) < parameters.breakout_share:
-            start_trend(parameters, symbol, profile.day_volatility, market.ts, event_number(market), random)
+            end = market.ts + phase_ns(parameters.compression_minutes, random)
+            for i in range(len(symbols)):
+                enter_phase(symbols[i], COMPRESSION, end, market.ts, event_no, 0)
+    elif market.ts >= symbols[0].phase_end:
+        for i in range(len(symbols)):
+            finish_phase(profiles[i], market, symbols[i], episodes, i)
+        if phase == COMPRESSION and uniform(random) < parameters.breakout_share:
+            end = market.ts + phase_ns(parameters.trend_minutes, random)
+            common = 1 if uniform(random) < 0.5 else -1
+            for i in range(len(symbols)):
+                start_trend(parameters, symbols[i], profiles[i], common, end, market.ts, event_no, random)
 
 
 @kernel
@@ -95,9 +102,9 @@ def step_market(
         symbol, loading = symbols[i], profiles[i].loading
         innovation = loading * common + math.sqrt(1.0 - loading * loading) * normal(random)
         step_price(parameters, regimes[regime], symbol, scale * profiles[i].day_volatility, innovation, step_s, random)
-        step_phase(parameters, profiles[i], market, symbol, episodes, i, step_s, random)
         if symbol.iceberg_slot != NO_ORDER and market.ts >= symbol.iceberg_end:
             withdraw_iceberg(parameters, profiles[i], market, symbol, books[i], i, out, episodes, random)
+    step_phases(parameters, profiles, market, symbols, episodes, step_s, random)
 
 
 @kernel

@@ -21,6 +21,7 @@ COMPRESSION, TREND = int(EpisodeKind.COMPRESSION), int(EpisodeKind.TREND)
 NO_PHASE = 0
 CALM, ACTIVE, STRESSED = int(VolatilityRegime.CALM), int(VolatilityRegime.ACTIVE), int(VolatilityRegime.STRESSED)
 SECOND_NS = 1_000_000_000
+PULL_S = 2400.0  # time constant with which a compression holds the price
 
 # Relative activity by hour of the day, UTC.
 DAY_CURVE = np.array(
@@ -107,22 +108,24 @@ def enter_phase(symbol: Any, phase: Any, end: Any, ts: Any, event_no: Any, direc
 
 
 @kernel
-def start_compression(parameters: Any, symbol: Any, ts: Any, event_no: Any, random: Any) -> None:
-    """Begin a compression: half of its mean length is certain, the rest exponential."""
-    half = 30.0 * parameters.compression_minutes
-    length_s = half + exponential(random, half)
-    enter_phase(symbol, COMPRESSION, ts + int(length_s * SECOND_NS), ts, event_no, 0)
+def phase_ns(mean_minutes: Any, random: Any) -> Any:
+    """Return the length of a phase, ns: half of its mean is certain, the rest exponential."""
+    half_s = 30.0 * mean_minutes
+    return int((half_s + exponential(random, half_s)) * SECOND_NS)
 
 
 @kernel
-def start_trend(parameters: Any, symbol: Any, day_volatility: Any, ts: Any, event_no: Any, random: Any) -> None:
-    """Begin a trend: direction even, move between half and one and a half of the mean strength."""
-    half = 30.0 * parameters.trend_minutes
-    length_s = half + exponential(random, half)
-    direction = 1 if uniform(random) < 0.5 else -1
-    move = parameters.trend_strength * day_volatility * (0.5 + uniform(random))
-    enter_phase(symbol, TREND, ts + int(length_s * SECOND_NS), ts, event_no, direction)
-    symbol.drift = direction * move / (2.0 * half)
+def start_trend(
+    parameters: Any, symbol: Any, profile: Any, common: Any, end: Any, ts: Any, event_no: Any, random: Any
+) -> None:
+    """Begin a trend whose move is between half and one and a half of the mean strength.
+
+    Directions correlate as returns do: a symbol follows the ``common`` one with probability (1 + loading) / 2.
+    """
+    direction = common if uniform(random) < 0.5 * (1.0 + profile.loading) else -common
+    move = parameters.trend_strength * profile.day_volatility * (0.5 + uniform(random))
+    enter_phase(symbol, TREND, end, ts, event_no, direction)
+    symbol.drift = direction * move / (60.0 * parameters.trend_minutes)
 
 
 @kernel
@@ -138,7 +141,7 @@ def step_price(
     """
     change = scale * innovation + symbol.drift * step_s
     if symbol.phase == COMPRESSION:
-        pull = (symbol.anchor - symbol.efficient) / symbol.efficient * step_s / 600.0
+        pull = (symbol.anchor - symbol.efficient) / symbol.efficient * step_s / PULL_S
         change = parameters.compression_volatility * scale * innovation + pull
     symbol.efficient *= 1.0 + change
     symbol.fair += (symbol.efficient - symbol.fair) * (1.0 - math.exp(-step_s / regime.maker_lag_s))

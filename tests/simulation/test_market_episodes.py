@@ -138,4 +138,4 @@ def test_trends_go_their_way_and_compressions_stay_narrow() -> None:
     relative = [np.abs(e["end_price"] / e["price"] - 1.0) for e in (narrow, trends)]
     assert np.median(relative[0]) < 0.25 * np.median(relative[1])
     share = len(trends) / len(narrow)
-    assert 0.5 < share < 0.8  # 65 % of compressions are to break out
+    assert 0.55 < share < 0.85  # 70 % of compressions are to break out

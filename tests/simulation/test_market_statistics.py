@@ -73,12 +73,12 @@ def correlation(a: np.ndarray, b: np.ndarray) -> float:
 
 @pytest.mark.parametrize("asked", [-0.8, 0.0, 0.8])
 def test_minute_returns_correlate_as_asked(asked: float) -> None:
-    # Below what is asked: phases are a symbol's own, and quotes follow late (Epps 1979).
+    # Somewhat below what is asked: each book's quotes follow late and on a grid of their own (Epps 1979).
     first, second = (o.minute_returns() for o in observe(f"sim://?days=6&rate=0.5&seed=9&correlation={asked}"))
     n = min(len(first), len(second))
     seen = correlation(first[:n], second[:n])
     print(f"correlation of minute returns: asked {asked}, seen {seen:.2f}")
-    assert abs(seen) < 0.1 if asked == 0 else 0.5 * abs(asked) < seen * np.sign(asked) < 1.1 * abs(asked)
+    assert abs(seen) < 0.1 if asked == 0 else 0.7 * abs(asked) < seen * np.sign(asked) < 1.1 * abs(asked)
 
 
 def test_every_symbol_correlates_with_the_first_and_the_others_among_each_other() -> None:
@@ -166,4 +166,4 @@ def test_returns_have_heavy_tails_and_clustered_volatility(observed: list[Observ
         )
         assert kurtosis > 4.0
         assert memory[0] > 0.15 and memory[2] > 0.03
-        assert abs(drift) < 0.25
+        assert abs(drift) < 0.35  # not nothing: makers are late and there are trends

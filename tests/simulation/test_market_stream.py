@@ -48,12 +48,17 @@ def test_a_start_behind_the_end_gives_nothing(events: np.ndarray) -> None:
     assert len(stream(URL, 4096, len(events) + 100_000)) == 0
 
 
-def test_the_length_of_the_kernels_chunk_does_not_show(events: np.ndarray) -> None:
-    flow, chunk, parts = SimulatedMarket.from_url(URL, INSTRUMENTS).flow(), np.zeros(1300, EVENT_DTYPE), []
+@pytest.mark.parametrize("length", [1100, 1300, 5000])
+@pytest.mark.parametrize(
+    "more", ["", "&session_hours=2&sweeps_a_day=500&price_step_ms=20&sweep_window_ms=1000", "&rate=3&days=1"]
+)
+def test_the_length_of_the_kernels_chunk_does_not_show(length: int, more: str) -> None:
+    url = "sim://?seed=3&days=2&rate=0.1" if "rate" not in more else "sim://?seed=3"
+    flow, chunk, parts = SimulatedMarket.from_url(url + more, INSTRUMENTS).flow(), np.zeros(length, EVENT_DTYPE), []
     while rows := flow.fill(chunk):
         parts.append(chunk[:rows].copy())
-    assert len(parts) > 50
-    assert np.concatenate(parts).tobytes() == events.tobytes()
+    assert len(parts) > 5
+    assert np.concatenate(parts).tobytes() == stream(url + more).tobytes()
 
 
 def test_copied_state_resumes_the_stream(events: np.ndarray) -> None:
