@@ -108,7 +108,6 @@ def _loop(folders: WorkDir, played: DemoPlan, flow: DemoFlow, say: _Steps, seed:
         "releases": run["releases"],
         "digest": run["digest"],
         "replay_digest_equal": replayed["digest"] == run["digest"],
-        "latency_us": run["telemetry"].get("latency_us"),
         "seconds": round(say.seconds, 1),
         "seed": seed,
         "plots": [str(path) for path in plots],

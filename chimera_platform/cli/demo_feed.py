@@ -22,7 +22,7 @@ class DemoPlan:
     Attributes
     ----------
     feed : feed URL.
-    days : UTC days with trading, ``YYYY-MM-DD``; the last one is played live, those before are history.
+    days : UTC days with events, ``YYYY-MM-DD``; the last one is played live, those before are history.
     backfill_s : market seconds of history.
     speed : market seconds per second afterwards.
     live_from : ns UTC at which the live day begins.
@@ -75,7 +75,7 @@ def plan(feed: str, live_seconds: float) -> DemoPlan:
     live = full[-1]
     return DemoPlan(
         feed=feed,
-        days=tuple(str(np.datetime64(day, "D")) for day in full),
+        days=tuple(str(np.datetime64(day, "D")) for day in sorted(counts) if day <= live),
         backfill_s=(first[live] - min(first.values())) / 1e9,
         speed=max(1.0, (last[live] - first[live]) / 1e9 / live_seconds),
         live_from=first[live],

@@ -62,7 +62,10 @@ def write_plots(folders: WorkDir) -> list[Path]:
     for number, event_no in releases.rows():
         if number > 0:
             axes.axvline(event_no, color="#c0392b", linestyle="--", linewidth=1)
-            axes.annotate(f" release {number} taken up", (event_no, 0.96), xycoords=("data", "axes fraction"), va="top")
+            late = event_no > equity["event_no"][-1] / 2
+            text = f" release {number} taken up "
+            side = "right" if late else "left"
+            axes.annotate(text, (event_no, 0.06), xycoords=("data", "axes fraction"), ha=side, color="#c0392b")
     axes.set(title="Equity of the run", xlabel="event number", ylabel="equity")
     axes.grid(alpha=0.3)
     paths = [folders.reports / "equity.png", folders.reports / "engines.png"]
