@@ -73,7 +73,7 @@ def is_known(events: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     return events[kept]
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(streams, st.integers(1, 60))
 def test_levels_are_the_sums_of_the_resting_orders(rows: list[dict[str, int]], cut: int) -> None:
     events = is_known(make_events(*rows))

@@ -158,6 +158,17 @@ def test_a_level_that_enters_a_limited_view_is_no_order_flow() -> None:
     assert values[:, Feature.OFI_EVENT].tolist() == [0, 0, 10]
 
 
+def test_a_hidden_execution_does_not_make_flow_of_a_level_that_enters_the_view() -> None:
+    hidden = {"kind": EventKind.EXECUTE, "side": BUY, "price": 99, "size": 5, "flags": EventFlag.HIDDEN}
+    entered = level(BUY, 100, 50, flags=EventFlag.WINDOW | EventFlag.LAST)
+    assert run_kernel(make_events(*TWO_SIDED, hidden, entered))[-1, Feature.OFI_EVENT] == 0
+
+
+def test_snapshot_levels_are_no_order_flow_without_a_clear_either() -> None:
+    refreshed = level(BUY, 100, 50, flags=EventFlag.SNAPSHOT | EventFlag.LAST)
+    assert run_kernel(make_events(*TWO_SIDED, refreshed))[-1, Feature.OFI_EVENT] == 0
+
+
 def test_a_touch_revealed_by_an_execution_counts_what_was_taken_only() -> None:
     taken = {"kind": EventKind.EXECUTE, "side": BUY, "price": 99, "size": 5, "flags": 0}
     revealed = level(BUY, 97, 80, flags=EventFlag.WINDOW | EventFlag.LAST)
