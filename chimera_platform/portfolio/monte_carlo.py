@@ -54,10 +54,11 @@ def bootstrap(profits: np.ndarray[Any, Any], seed: int, paths: int = PATHS) -> d
     Returns
     -------
     dict
-        ``paths``, ``trades``, ``seed``; of the paths' total profit ``mean``, ``best``, ``worst``, ``quantiles``
-        ("0.05" → value, linear interpolation), ``probability_of_profit`` (share of totals above 0), ``var_95``
-        (minus the 5 % quantile) and ``expected_shortfall_95`` (minus the mean of what is at or below it); of the
-        paths' deepest drawdown ``drawdown_median`` and ``drawdown_95`` (95 % quantile). All None without trades.
+        ``paths``, ``trades``, ``seed``; of the paths' total profit ``mean``, ``median``, ``std`` (ddof 1; 0 for a
+        single path), ``best``, ``worst``, ``quantiles`` ("0.05" → value, linear interpolation),
+        ``probability_of_profit`` (share of totals above 0), ``var_95`` (minus the 5 % quantile) and
+        ``expected_shortfall_95`` (minus the mean of what is at or below it); of the paths' deepest drawdown
+        ``drawdown_median`` and ``drawdown_95`` (95 % quantile). All None without trades.
     """
     totals, drawdowns = np.empty(paths), np.empty(paths)
     head: dict[str, Any] = {"paths": paths, "trades": len(profits), "seed": seed}
@@ -68,6 +69,8 @@ def bootstrap(profits: np.ndarray[Any, Any], seed: int, paths: int = PATHS) -> d
     low = float(np.quantile(totals, 0.05))
     values = (
         float(math.fsum(totals) / paths),
+        float(np.median(totals)),
+        float(totals.std(ddof=1)) if paths > 1 else 0.0,
         float(totals.max()),
         float(totals.min()),
         {str(q): float(v) for q, v in zip(QUANTILES, quantiles, strict=True)},
@@ -82,6 +85,8 @@ def bootstrap(profits: np.ndarray[Any, Any], seed: int, paths: int = PATHS) -> d
 
 _SUMMARY = (
     "mean",
+    "median",
+    "std",
     "best",
     "worst",
     "quantiles",

@@ -43,9 +43,11 @@ class Performance:
     best_trade: float
     worst_trade: float
     average_hold_seconds: float  # first fill to last fill of a closed trade
+    median_hold_seconds: float
+    longest_hold_seconds: float
     sharpe_per_trade: float  # mean / standard deviation (ddof 1) of the trades' net profits, not annualised
-    sharpe_daily: float  # mean / standard deviation (ddof 1) of daily returns × sqrt(252), risk-free rate 0
-    sortino_daily: float  # mean / sqrt(mean(min(r, 0)²)) of daily returns × sqrt(252); all days in the denominator
+    sharpe: float  # mean / standard deviation (ddof 1) of daily returns × sqrt(252), risk-free rate 0
+    sortino: float  # mean / sqrt(mean(min(r, 0)²)) of daily returns × sqrt(252); all days in the denominator
     max_drawdown: float  # deepest fall of equity below its peak, >= 0
     max_drawdown_ratio: float  # deepest fall as a share of the peak that it fell from, in [0, 1]
     calmar: float  # compound annual growth rate / max_drawdown_ratio
@@ -151,8 +153,8 @@ def measure(
         final_equity=final,
         return_total=final / starting_equity - 1.0,
         **trade_metrics(trades),
-        sharpe_daily=_sharpe(returns) * math.sqrt(DAYS_PER_YEAR),
-        sortino_daily=_sortino(returns) * math.sqrt(DAYS_PER_YEAR),
+        sharpe=_sharpe(returns) * math.sqrt(DAYS_PER_YEAR),
+        sortino=_sortino(returns) * math.sqrt(DAYS_PER_YEAR),
         max_drawdown=drawdown,
         max_drawdown_ratio=drawdown_ratio,
         calmar=_ratio(annual, drawdown_ratio),
@@ -171,7 +173,7 @@ def trade_metrics(trades: np.ndarray[Any, Any]) -> dict[str, Any]:
     trades : TRADE_DTYPE array, of one engine, instrument or all.
     """
     closed = trades[trades["position"] == 0]
-    net = closed["net_nanos"] / _NANOS
+    net, hold = closed["net_nanos"] / _NANOS, (closed["ts_close"] - closed["ts_open"]) / 1e9
     wins, losses = net[net > 0], net[net < 0]
     return {
         "trades": len(closed),
@@ -183,7 +185,9 @@ def trade_metrics(trades: np.ndarray[Any, Any]) -> dict[str, Any]:
         "average_loss": _mean(losses),
         "best_trade": float(net.max()) if len(net) else math.nan,
         "worst_trade": float(net.min()) if len(net) else math.nan,
-        "average_hold_seconds": _mean((closed["ts_close"] - closed["ts_open"]) / 1e9),
+        "average_hold_seconds": _mean(hold),
+        "median_hold_seconds": float(np.median(hold)) if len(hold) else math.nan,
+        "longest_hold_seconds": float(hold.max()) if len(hold) else math.nan,
         "sharpe_per_trade": _sharpe(net),
     }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import statistics
 import time
 
 import numpy as np
@@ -32,6 +33,8 @@ def test_paths_are_those_of_the_published_generator() -> None:
     result = bootstrap(np.array(profits), seed=11, paths=40)
     assert (result["best"], result["worst"]) == (max(totals), min(totals))
     assert result["mean"] == pytest.approx(sum(totals) / 40)
+    assert result["median"] == statistics.median(totals)
+    assert result["std"] == pytest.approx(statistics.stdev(totals))
     assert result["probability_of_profit"] == sum(t > 0 for t in totals) / 40
     falls = []
     for path in paths:

@@ -86,6 +86,7 @@ def test_trade_metrics_are_those_of_the_closed_trades() -> None:
     assert m.average_trade == pytest.approx((28.0 - 12.5) / 3)
     assert (m.average_win, m.average_loss, m.best_trade, m.worst_trade) == (28.0, -12.5, 28.0, -12.5)
     assert m.average_hold_seconds == pytest.approx(32 / 3)
+    assert (m.median_hold_seconds, m.longest_hold_seconds) == (10.0, 20.0)
     assert m.sharpe_per_trade == pytest.approx((15.5 / 3) / statistics.stdev([28.0, -12.5, 0.0]))
 
 
@@ -110,8 +111,8 @@ def test_ratios_of_daily_returns_follow_their_formulas() -> None:
     curve = [START, 101_000.0, 100_200.0, 100_200.0, 100_300.0]
     returns = [b / a - 1 for a, b in itertools.pairwise(curve)]
     downside = math.sqrt(sum(min(r, 0.0) ** 2 for r in returns) / len(returns))
-    assert m.sharpe_daily == pytest.approx(statistics.mean(returns) / statistics.stdev(returns) * math.sqrt(252))
-    assert m.sortino_daily == pytest.approx(statistics.mean(returns) / downside * math.sqrt(252))
+    assert m.sharpe == pytest.approx(statistics.mean(returns) / statistics.stdev(returns) * math.sqrt(252))
+    assert m.sortino == pytest.approx(statistics.mean(returns) / downside * math.sqrt(252))
     assert m.annual_return == pytest.approx(1.003 ** (252 / 4) - 1)
     assert m.max_drawdown == pytest.approx(2_000.0)  # 101,000 to 99,000, within the days
     assert m.max_drawdown_ratio == pytest.approx(2_000 / 101_000)
@@ -121,7 +122,7 @@ def test_ratios_of_daily_returns_follow_their_formulas() -> None:
 def test_a_run_without_trades_has_no_ratios_and_no_loss() -> None:
     m = measure(FILLS[:0], MARKS[:0], np.array([1, 2]), START)
     assert (m.net_profit, m.trades, m.max_drawdown, m.final_equity) == (0.0, 0, 0.0, START)
-    for name in ("win_rate", "profit_factor", "average_trade", "sharpe_daily", "sortino_daily", "calmar"):
+    for name in ("win_rate", "profit_factor", "average_trade", "sharpe", "sortino", "calmar"):
         assert math.isnan(getattr(m, name)), name
     assert math.isnan(measure(FILLS[:0], MARKS[:0], DAYS[:0], START).annual_return)
 
