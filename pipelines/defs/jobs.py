@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import dagster as dg
 
-from pipelines.defs.journal.partitions import TRADING_DAYS
-
 DAILY = dg.AssetSelection.groups("staging", "days")
 """Assets with a partition for each day."""
 
@@ -15,7 +13,6 @@ NIGHTLY = dg.AssetSelection.groups("core", "marts", "models", "release", "upkeep
 DAILY_JOB = dg.define_asset_job(
     "load_day",
     selection=DAILY,
-    partitions_def=TRADING_DAYS,
     description="A day of the journal into the warehouse: inspect it, label its intents, attribute its profit.",
 )
 NIGHTLY_JOB = dg.define_asset_job(
