@@ -1,8 +1,8 @@
 """How many rows a second go from the journal into the warehouse?
 
-The journal is that of a backtest of the simulated market: events and everything that was decided on them. Timed is
-``warehouse.ingest.ingest`` into a warehouse that is not there yet: reading and checking the segments, inserting,
-refreshing the tables that build on them, committing. ``again`` is the same call with nothing new to bring in.
+The journal is that of four backtests of the simulated market: events and everything that was decided on them. Timed
+is ``warehouse.ingest.ingest`` into a warehouse with its tables and no rows: reading and checking the segments,
+inserting, refreshing the tables that build on them, committing. ``again`` is the same call with nothing new.
 """
 
 from __future__ import annotations
@@ -19,10 +19,12 @@ from chimera_platform.decision_path import DecisionPath
 from chimera_platform.journal.manifest import RunManifest
 from chimera_platform.journal.writer import JournalWriter
 from chimera_platform.workdir import WorkDir
+from warehouse.connection import connect
 from warehouse.ingest import IngestResult, ingest
 
 GOAL_ROWS_PER_SECOND = 2e6
-_RUN_ID = "0123456789abcdef"
+_RUN_IDS = tuple(f"{number:016x}" for number in range(4))
+_TABLES = ("events", "intents", "decisions", "orders", "fills", "marks")
 
 
 def measure(scale: Scale) -> Iterator[Figure]:
@@ -33,7 +35,7 @@ def measure(scale: Scale) -> Iterator[Figure]:
 
         def empty() -> None:
             shutil.rmtree(workdir.warehouse)
-            workdir.prepare()
+            connect(workdir.prepare(), read_only=False).close()
 
         def bring_in(_: None) -> None:
             results.append(ingest(workdir))
@@ -54,20 +56,23 @@ def measure(scale: Scale) -> Iterator[Figure]:
 
 
 def write_journal(workdir: WorkDir, stream: EventStream) -> None:
-    """Decide on ``stream`` and write the journal of it, as a run does."""
+    """Decide on ``stream`` and write the journal of it, as runs do."""
     configuration = Configuration()
-    manifest = RunManifest(
-        run_id=_RUN_ID,
-        instruments=[each.model_dump(mode="json") for each in stream.universe.instruments],
-        source=stream.description,
-        configuration=configuration.model_dump(mode="json"),
-    )
-    tables = ("events", "intents", "decisions", "orders", "fills", "marks")
-    writer = JournalWriter(workdir.run_folder(_RUN_ID), manifest, tables=tables)
+    instruments = [each.model_dump(mode="json") for each in stream.universe.instruments]
+    settings = configuration.model_dump(mode="json")
+    writers = [
+        JournalWriter(
+            workdir.run_folder(run_id), RunManifest(run_id, instruments, stream.description, settings), tables=_TABLES
+        )
+        for run_id in _RUN_IDS
+    ]
     path, first = DecisionPath(stream.universe, configuration), 0
     for events in stream.batches(BATCH):
-        writer.append("events", events, first)
-        for name, rows in path.run(events, first)._asdict().items():
-            writer.append(name, rows)
+        rows = path.run(events, first)._asdict()
+        for writer in writers:
+            writer.append("events", events, first)
+            for name, table in rows.items():
+                writer.append(name, table)
         first += len(events)
-    writer.seal_all()
+    for writer in writers:
+        writer.seal_all()

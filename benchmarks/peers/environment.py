@@ -7,7 +7,6 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,6 @@ from chimera_platform.errors import ChimeraError
 CHECKOUT = Path(__file__).resolve().parents[2]
 LOCK = CHECKOUT / "requirements" / "peers.lock"
 FOLDER = CHECKOUT / ".peers-venv"
-NAUTILUS = "nautilus-trader"  # has wheels for CPython 3.12 and later only
 _STAMP = ".ready"
 
 
@@ -49,17 +47,6 @@ def is_312(python: str) -> bool:
     return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
-def without_package(lock: str, name: str) -> str:
-    """Return the lock without the entry of ``name``: its line and the hashes that continue it."""
-    kept, dropping = [], False
-    for line in lock.splitlines():
-        if not line.startswith((" ", "\t")):
-            dropping = line.startswith(f"{name}==")
-        if not dropping:
-            kept.append(line)
-    return "\n".join(kept) + "\n"
-
-
 def prepare(progress: Callable[[str], None]) -> PeersEnvironment:
     """Return the peers' environment, building it where it is missing or of another lock.
 
@@ -69,17 +56,14 @@ def prepare(progress: Callable[[str], None]) -> PeersEnvironment:
     """
     python = next((each for each in pythons_312() if is_312(each)), None)
     left_out = {} if python else {"NautilusTrader": "it needs Python 3.12, and none was found on this machine"}
-    lock = LOCK.read_text(encoding="utf-8") if python else without_package(LOCK.read_text(encoding="utf-8"), NAUTILUS)
+    lock = LOCK.read_text(encoding="utf-8")  # its markers leave NautilusTrader out where Python is older
     inside = FOLDER / "bin" / "python"
     stamp, state = FOLDER / _STAMP, hashlib.sha256(f"{python}\n{lock}".encode()).hexdigest()
     if not (stamp.exists() and stamp.read_text() == state):
         progress(f"building {FOLDER.name} with {python or sys.executable} from {LOCK.relative_to(CHECKOUT)}")
         _run([python or sys.executable, "-m", "venv", "--clear", str(FOLDER)])
-        with tempfile.NamedTemporaryFile("w", suffix=".lock", encoding="utf-8") as file:
-            file.write(lock)
-            file.flush()
-            options = ["--quiet", "--disable-pip-version-check", "--require-hashes", "--no-deps"]
-            _run([str(inside), "-m", "pip", "install", *options, "-r", file.name])
+        options = ["--quiet", "--disable-pip-version-check", "--require-hashes", "--no-deps"]
+        _run([str(inside), "-m", "pip", "install", *options, "-r", str(LOCK)])
         stamp.write_text(state)
     return PeersEnvironment(inside, left_out)
 

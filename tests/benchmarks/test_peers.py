@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarks.peers.conversion import level_updates
-from benchmarks.peers.environment import LOCK, NAUTILUS, without_package
+from benchmarks.peers.environment import LOCK
 from benchmarks.peers.runners import Run, best_quotes
 from benchmarks.peers.side_by_side import summarise
 from benchmarks.streams import simulator
@@ -85,15 +85,10 @@ def test_a_comparison_with_another_final_book_is_refused():
         summarise(1, taken, ["ours"])
 
 
-def test_a_package_is_taken_out_of_a_lock_with_its_hashes():
-    lock = "a==1 \\\n    --hash=sha256:00\nb-c==2 \\\n    --hash=sha256:01 \\\n    --hash=sha256:02\nd==3 \\\n"
-    assert without_package(lock, "b-c") == "a==1 \\\n    --hash=sha256:00\nd==3 \\\n"
-
-
 def test_the_lock_holds_the_peers_that_are_compared():
     lock = LOCK.read_text()
     assert "\nhftbacktest==2.4.4 " in lock
-    assert f"\n{NAUTILUS}==1.231." in lock
+    assert "\nnautilus-trader==1.231.0 ; python_full_version >= '3.12' " in lock
 
 
 def test_the_lock_pins_every_package_by_hash_and_names_no_host():
