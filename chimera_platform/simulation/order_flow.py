@@ -12,13 +12,14 @@ from typing import Any
 from chimera_platform.kernels import kernel
 from chimera_platform.market.events import EventKind
 from chimera_platform.simulation.market_random import exponential, uniform
-from chimera_platform.simulation.order_flow_book import ASK, BID, NO_ORDER, add_order, head_of, remove_order
-from chimera_platform.simulation.order_flow_records import emit, finish_event
+from chimera_platform.simulation.order_flow_book import ASK, BID, NO_ORDER, add_order, remove_order
+from chimera_platform.simulation.order_flow_records import emit
 
 ADD, DELETE = int(EventKind.ADD), int(EventKind.DELETE)
 
 LEVELS_MIN = 5  # price levels that every side keeps
 REACH = 500  # quote steps behind the touch at which an order is withdrawn
+FAR_MAX = 64  # orders withdrawn for that at once, each side
 
 
 @kernel
@@ -74,16 +75,3 @@ def delete_order(market: Any, out: Any, book: Any, instrument: Any, profile: Any
     price, side = book.order_price[slot] * profile.quote_ticks, sign_of(book.order_side[slot])
     emit(market, out, instrument, DELETE, book.order_id[slot], price, book.order_size[slot], side)
     remove_order(book, slot)
-
-
-@kernel
-def withdraw_far(
-    parameters: Any, profile: Any, market: Any, symbol: Any, book: Any, instrument: Any, out: Any, random: Any
-) -> None:
-    """Withdraw one order that the market has left far behind, on each side that has one."""
-    for side in range(2):
-        if sign_of(side) * (book.best[side] - book.worst[side]) > REACH:
-            slot = head_of(book, book.worst[side])
-            if slot != symbol.iceberg_slot:
-                delete_order(market, out, book, instrument, profile, slot)
-                finish_event(parameters, market, out, False, random)

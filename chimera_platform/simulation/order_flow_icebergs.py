@@ -7,8 +7,16 @@ from typing import Any
 from chimera_platform.kernels import kernel
 from chimera_platform.simulation.episodes import EpisodeKind
 from chimera_platform.simulation.market_random import below, uniform
-from chimera_platform.simulation.order_flow import LEVELS_MIN, delete_order, is_full, place_order, sign_of
-from chimera_platform.simulation.order_flow_book import ASK, BID, NO_ORDER, level_lots
+from chimera_platform.simulation.order_flow import (
+    FAR_MAX,
+    LEVELS_MIN,
+    REACH,
+    delete_order,
+    is_full,
+    place_order,
+    sign_of,
+)
+from chimera_platform.simulation.order_flow_book import ASK, BID, NO_ORDER, head_of, level_lots
 from chimera_platform.simulation.order_flow_records import event_number, finish_event, record_episode
 from chimera_platform.simulation.regimes import SECOND_NS
 
@@ -81,3 +89,28 @@ def withdraw_iceberg(
     delete_order(market, out, book, instrument, profile, slot)
     finish_event(parameters, market, out, False, random)
     finish_iceberg(market, symbol, episodes, instrument, side, order_id, price * profile.quote_ticks)
+
+
+@kernel
+def withdraw_far(
+    parameters: Any,
+    profile: Any,
+    market: Any,
+    symbol: Any,
+    book: Any,
+    instrument: Any,
+    out: Any,
+    episodes: Any,
+    random: Any,
+) -> None:
+    """Withdraw the orders that the market has left far behind, icebergs too: the ladder of prices is bounded."""
+    for side in range(2):
+        for _ in range(FAR_MAX):
+            if sign_of(side) * (book.best[side] - book.worst[side]) <= REACH:
+                break
+            slot, price = head_of(book, book.worst[side]), book.worst[side]
+            order_id = book.order_id[slot]
+            delete_order(market, out, book, instrument, profile, slot)
+            finish_event(parameters, market, out, False, random)
+            if slot == symbol.iceberg_slot:
+                finish_iceberg(market, symbol, episodes, instrument, side, order_id, price * profile.quote_ticks)

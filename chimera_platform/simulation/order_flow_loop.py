@@ -10,9 +10,8 @@ from typing import Any
 
 from chimera_platform.kernels import kernel
 from chimera_platform.simulation.market_random import exponential, uniform
-from chimera_platform.simulation.order_flow import withdraw_far
 from chimera_platform.simulation.order_flow_book import ASK, BID, NO_ORDER
-from chimera_platform.simulation.order_flow_icebergs import iceberg_action
+from chimera_platform.simulation.order_flow_icebergs import iceberg_action, withdraw_far
 from chimera_platform.simulation.order_flow_quotes import cancel_action, limit_action
 from chimera_platform.simulation.order_flow_records import EPISODE_CAPACITY
 from chimera_platform.simulation.order_flow_sessions import (
@@ -62,7 +61,7 @@ def act(
     random: Any,
 ) -> None:
     """Do the action that ``draw``, uniform over the summed intensities, falls on."""
-    withdraw_far(parameters, profile, market, symbol, book, instrument, out, random)
+    withdraw_far(parameters, profile, market, symbol, book, instrument, out, episodes, random)
     if draw < rates[0]:
         limit_action(parameters, regime, profile, market, symbol, book, instrument, out, random)
     elif draw < rates[0] + rates[1]:
