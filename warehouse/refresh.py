@@ -34,8 +34,10 @@ class Changes:
                 if run_id in stale:
                     low, high = min(low, stale[run_id][0]), max(high, stale[run_id][1])
                 stale[run_id] = (low, high)
+        column = relation.refresh_key
         return [
-            f"run_id = {quoted(run_id)} AND {relation.refresh_key} BETWEEN {_literal(low)} AND {_literal(high)}"
+            f"run_id = {quoted(run_id)} AND {column} >= {_literal(low)}"
+            + ("" if relation.refresh_later else f" AND {column} <= {_literal(high)}")
             for run_id, (low, high) in stale.items()
         ]
 

@@ -23,6 +23,7 @@ class Relation:
     grain, key : what one row stands for; the columns that tell rows apart.
     kind : ``view`` or ``table``.
     refresh_key : tables: the column by whose range, within a run, rows are made anew.
+    refresh_later : tables: whether all later values of that column are made anew too (``day.. from …``).
     refresh_from : tables: the journal tables in which that column tells which rows changed.
     sql : the SELECT.
     """
@@ -35,6 +36,7 @@ class Relation:
     kind: str
     notes: str
     refresh_key: str
+    refresh_later: bool
     refresh_from: tuple[str, ...]
     sql: str
 
@@ -83,7 +85,8 @@ def parse(path: Path) -> Relation:
         key=tuple(column.strip() for column in fields["key"].split(",")),
         kind=fields["kind"],
         notes=" ".join(notes),
-        refresh_key=refresh_key,
+        refresh_key=refresh_key.removesuffix(".."),
+        refresh_later=refresh_key.endswith(".."),
         refresh_from=tuple(source.strip() for source in sources.split(",") if source),
         sql="\n".join(lines).strip(),
     )

@@ -166,6 +166,22 @@ def test_slippage_and_its_parts_are_those_of_the_definition(work: WorkDir, run: 
         assert row["sent_to_acknowledged_ns"] + row["acknowledged_to_fill_ns"] == row["sent_to_fill_ns"]
 
 
+def test_the_summary_weighs_slippage_by_size(work: WorkDir, run: RecordedRun) -> None:
+    fills = run.tables["fills"]
+    own = fills[(fills["engine"] == 1) & (fills["instrument_id"] == 1) & (fills["is_exit"] == 1)]
+    arrival = (own["decision_bid"] + own["decision_ask"]) / 2
+    cost = own["side"] * (own["price"] - arrival) * own["size"]
+    query = (
+        "SELECT sum(fills)::BIGINT, sum(volume), sum(slippage * volume) / sum(volume), sum(fees), sum(slippage_cost) "
+        "FROM execution_summary WHERE engine = 'structure' AND symbol = 'XAGUSD' AND is_exit"
+    )
+    count, volume, slippage, fees, slippage_cost = run_sql(work, query).row(0)
+    assert count == len(own) and volume == own["size"].sum() * float(INSTRUMENTS[1].lot_size)
+    assert slippage == pytest.approx(cost.sum() / own["size"].sum() * float(INSTRUMENTS[1].tick_size), abs=1e-9)
+    assert fees == pytest.approx(own["fee_nanos"].sum() / 1e9, abs=1e-9)
+    assert slippage_cost == pytest.approx(cost.sum() * INSTRUMENTS[1].tick_value_nanos / 1e9, abs=1e-6)
+
+
 def test_latency_percentiles_are_orders_own_values(work: WorkDir, run: RecordedRun) -> None:
     orders, fills = run.tables["orders"], run.tables["fills"]
     first = {int(f["order_no"]): f for f in reversed(fills)}
