@@ -15,6 +15,8 @@ from chimera_platform.workdir import WorkDir
 from warehouse.connection import CATALOG, connect, data_folder, first_line, quoted, writer_turn
 from warehouse.snapshots import current_snapshot, named_by_releases
 
+_REWRITTEN_FROM = 0.5  # share of a file's rows that are deleted, from which on it is written anew without them
+
 
 class MaintenanceSettings(Settings):
     """What is kept, and how long."""
@@ -44,8 +46,8 @@ def maintain(
     """Compact, expire and clean up; safe while readers are connected.
 
     Holds the writers' turn throughout: expiring snapshots beside a writer's open transaction could lose its deletes
-    (duckdb/ducklake issue 1472). Snapshots that a release names are never expired. Data files are not rewritten
-    otherwise, so every kept snapshot reads the same rows before and after.
+    (duckdb/ducklake issue 1472). Snapshots that a release names are never expired, and every kept
+    snapshot reads the same rows before and after.
     """
     policy = settings or MaintenanceSettings.model_validate({})
     now = now or datetime.now(UTC)
@@ -82,6 +84,9 @@ def _files(connection: duckdb.DuckDBPyConnection) -> int:
 
 def _merge(connection: duckdb.DuckDBPyConnection, policy: MaintenanceSettings) -> None:
     connection.execute(f"CALL {CATALOG}.set_option('target_file_size', '{policy.file_megabytes}MB')")
+    connection.execute("BEGIN")  # outside a transaction the call fails when it has rewritten something
+    connection.execute(f"CALL ducklake_rewrite_data_files('{CATALOG}', delete_threshold => {_REWRITTEN_FROM})")
+    connection.execute("COMMIT")
     connection.execute(f"CALL ducklake_merge_adjacent_files('{CATALOG}')")
 
 

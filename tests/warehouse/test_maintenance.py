@@ -80,6 +80,30 @@ def test_a_rebuild_leaves_the_snapshot_of_a_release_readable(work: WorkDir) -> N
     assert run_sql(work, query).item() == before
 
 
+def test_deleted_rows_are_written_out_of_the_files_but_stay_in_the_snapshots_that_have_them(work: WorkDir) -> None:
+    named = json.loads((work.releases / "abc" / "manifest.json").read_text())["warehouse_snapshot"]
+    connection = connect(work, read_only=False)
+    connection.execute("DELETE FROM core.bars_1m WHERE day >= '2024-03-04'")
+    connection.execute("DELETE FROM staging.marks WHERE mark_no % 4 <> 0")
+    connection.close()
+    queries = [
+        f"SELECT count(*), sum(updates)::BIGINT FROM core.bars_1m AT (VERSION => {version})"
+        for version in range(named, snapshot_id(work) + 1)
+    ]
+    marks = "SELECT count(*), sum(mark_no)::BIGINT FROM staging.marks"
+    before, marks_before = [run_sql(work, query).row(0) for query in queries], run_sql(work, marks).row(0)
+    assert len({count for count, _ in before}) > 1
+    maintain(work)
+    maintain(work)
+    assert [run_sql(work, query).row(0) for query in queries] == before
+    assert run_sql(work, marks).row(0) == marks_before
+    deletes = [p for p in files(work) if "delete" in p.name]
+    maintain(work, KEEP_NOTHING, now=later())
+    assert len([p for p in files(work) if "delete" in p.name]) < len(deletes)
+    assert run_sql(work, marks).row(0) == marks_before
+    assert run_sql(work, queries[0]).row(0) == before[0]
+
+
 def test_upkeep_within_the_grace_time_removes_nothing(work: WorkDir) -> None:
     before = files(work)
     result = maintain(work)
