@@ -25,12 +25,12 @@ def serve(
     Example: chimera serve --workdir chimera-data/demo --port 3000
     """
     folders = WorkDir(workdir).prepare()
-    home = folders.path.absolute() / "dagster"
-    home.mkdir(exist_ok=True)
-    (home / "dagster.yaml").touch()
     dagster = Path(sys.executable).parent / "dagster"
     if not dagster.exists():
         raise ConfigurationError(f"{dagster}: Dagster is not installed; run `make setup`")
+    from pipelines.instance import prepare_home
+
+    home = prepare_home(folders)
     environment = os.environ | {"CHIMERA_WORKDIR": str(folders.path.absolute()), "DAGSTER_HOME": str(home)}
     errors.print(f"Dagster UI on port {port} over {folders.path}")
     command = [str(dagster), "dev", "-m", "pipelines.definitions", "-h", "127.0.0.1", "-p", str(port)]

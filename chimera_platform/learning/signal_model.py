@@ -25,7 +25,7 @@ class SignalModelSettings(Settings):
     min_child_weight: float = Field(8.0, ge=0.0, le=1e6, description="sum of hessians that a leaf needs")
     subsample: float = Field(0.8, gt=0.0, le=1.0, description="share of rows a tree sees")
     l2: float = Field(1.0, ge=0.0, le=1e6, description="L2 penalty on leaf values")
-    threads: int = Field(2, ge=1, le=64, description="threads of XGBoost")
+    threads: int = Field(1, ge=1, le=64, description="threads of XGBoost; one spins on no busy machine")
     seed: int = Field(7, ge=0, le=2**31 - 1, description="of the row subsamples")
     kept_share_min: float = Field(0.05, gt=0.0, le=1.0, description="share of intents that the threshold must keep")
     thresholds: int = Field(50, ge=2, le=1_000, description="candidate thresholds, at quantiles of the scores")

@@ -18,7 +18,7 @@ from pipelines.defs.journal.partitions import PARTITIONS
 from pipelines.defs.journal.sensors import new_segments
 from pipelines.defs.release.schedules import NIGHTLY_SCHEDULE
 from pipelines.defs.resources import WorkDirResource, default_workdir
-from pipelines.instance import prepare_home
+from pipelines.instance import open_instance, prepare_home
 from tests.pipelines.conftest import write_journal
 from warehouse.relations import relations
 
@@ -140,6 +140,9 @@ def test_dagsters_storage_sends_nothing_home_and_one_writer_runs_at_a_time(tmp_p
     settings = yaml.safe_load((home / "dagster.yaml").read_text())
     assert settings["telemetry"] == {"enabled": False}
     assert settings["concurrency"]["pools"] == {"granularity": "run", "default_limit": 1}
+    with open_instance(WorkDir(tmp_path)) as instance:
+        pools = instance.event_log_storage.get_pool_limits()
+        assert {pool.name: pool.limit for pool in pools} == {"warehouse": 1, "learning": 1}
     (home / "dagster.yaml").write_text("telemetry:\n  enabled: true\n")
     prepare_home(WorkDir(tmp_path))
     assert "true" in (home / "dagster.yaml").read_text()
