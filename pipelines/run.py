@@ -174,9 +174,11 @@ def _failures(result: dg.ExecuteInProcessResult) -> list[str]:
         return said
     for event in result.all_events:
         if event.is_step_failure:
-            error = event.step_failure_data.error
-            cause = error.cause if error is not None and error.cause is not None else error
-            said.append(f"step {event.step_key} failed: {cause.message.strip() if cause is not None else 'unknown'}")
+            data = event.step_failure_data
+            error = data.error.cause if data.error is not None and data.error.cause is not None else data.error
+            stated = data.user_failure_data.description if data.user_failure_data is not None else None
+            cause = stated or (error.message.strip() if error is not None else "unknown")
+            said.append(f"step {event.step_key} failed: {cause}")
     return said or ["the run failed"]
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from chimera_platform.errors import DataError
+from chimera_platform.errors import DataError, WarehouseError
 from chimera_platform.releases import ReleaseStore
 from chimera_platform.workdir import WorkDir
 from pipelines import training
@@ -146,3 +146,25 @@ def test_a_step_that_breaks_is_reported_with_its_cause(
     assert result.failures == ["step models__signal_model failed: chimera_platform.errors.DataError: planted"]
     assert not result.promoted
     assert not (training.learning_folder(copy) / "promotion.json").exists()
+
+
+def test_a_damaged_segment_stops_the_day_and_is_named(journal_copy: WorkDir, trading_days: list[str]) -> None:
+    segment = sorted((journal_copy.journal / "run" / "fills").glob("*.parquet"))[0]
+    data = bytearray(segment.read_bytes())
+    data[len(data) // 2] ^= 1
+    segment.write_bytes(bytes(data))
+    result = materialize_all(journal_copy, days=trading_days[:1])
+    assert any("segments_intact" in failure and segment.name in failure for failure in result.failures)
+    assert not result.promoted
+
+
+def test_a_work_folder_that_cannot_be_written_fails_with_a_sentence(
+    journal_copy: WorkDir, monkeypatch: pytest.MonkeyPatch, trading_days: list[str]
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise WarehouseError("the disk is full")
+
+    monkeypatch.setattr("pipelines.defs.warehouse.assets.ingest", full)
+    monkeypatch.setattr("pipelines.run.rows_of", lambda *_: {})
+    result = materialize_all(journal_copy, days=trading_days[:1])
+    assert result.failures == ["step staging failed: the disk is full"]

@@ -7,7 +7,7 @@ import dagster as dg
 
 from pipelines.attributing import attribute_days
 from pipelines.defs.journal.partitions import TRADING_DAYS
-from pipelines.defs.policies import LEARNING_POOL, ONE_RUN, RETRY, WAREHOUSE_POOL
+from pipelines.defs.policies import LEARNING_POOL, ONE_RUN, RETRY, WAREHOUSE_POOL, only_conflicts_are_retried
 from pipelines.defs.resources import WorkDirResource
 from pipelines.labelling import label_days
 from pipelines.plots import attribution_plot, days_plot, gates_markdown, model_plot, outcomes_plot, weights_plot
@@ -28,7 +28,8 @@ from pipelines.training import train_challenger, weigh_engines
 )
 def data_quality(context: dg.AssetExecutionContext, work: WorkDirResource) -> dg.MaterializeResult:
     """Follow the books through the days' events and count."""
-    found = inspect_days(work.workdir, list(context.partition_keys))
+    with only_conflicts_are_retried():
+        found = inspect_days(work.workdir, list(context.partition_keys))
     crossed: dict[str, float] = dict.fromkeys(sorted(context.partition_keys), 0)
     for each in found:
         crossed[each.day] += each.gaps + each.crossed + each.clock_reversals
@@ -70,7 +71,8 @@ def data_quality(context: dg.AssetExecutionContext, work: WorkDirResource) -> dg
 def labels(context: dg.AssetExecutionContext, work: WorkDirResource) -> Iterator[dg.MaterializeResult]:
     """Follow the market through the days' events and label their intents."""
     days = sorted(context.partition_keys)
-    found = label_days(work.workdir, days)
+    with only_conflicts_are_retried():
+        found = label_days(work.workdir, days)
     won, lost, unlabelled = (dict.fromkeys(days, 0) for _ in range(3))
     for each in found:
         won[each.day] += each.won
@@ -104,7 +106,8 @@ def labels(context: dg.AssetExecutionContext, work: WorkDirResource) -> Iterator
 )
 def attribution(context: dg.AssetExecutionContext, work: WorkDirResource) -> dg.MaterializeResult:
     """Split the days' profit."""
-    result = attribute_days(work.workdir, list(context.partition_keys))
+    with only_conflicts_are_retried():
+        result = attribute_days(work.workdir, list(context.partition_keys))
     return dg.MaterializeResult(
         metadata={
             "dagster/row_count": len(result["rows"]),

@@ -9,7 +9,7 @@ import dagster as dg
 from chimera_platform.journal.schema import TABLES
 from pipelines.defs.journal.assets import journal_segments
 from pipelines.defs.journal.partitions import TRADING_DAYS
-from pipelines.defs.policies import ONE_RUN, RETRY, WAREHOUSE_POOL
+from pipelines.defs.policies import ONE_RUN, RETRY, WAREHOUSE_POOL, only_conflicts_are_retried
 from pipelines.defs.resources import WorkDirResource
 from pipelines.plots import days_plot, profit_plot
 from pipelines.warehouse_counts import rows_by_day, rows_of
@@ -50,8 +50,9 @@ def staging(
 ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
     """Ingest the days' segments that the warehouse doesn't have; doing it again changes nothing."""
     days = sorted(context.partition_keys)
-    result = ingest(work.workdir, day=days[0] if len(days) == 1 else None)  # of several days: all that is new, at once
-    rows = rows_by_day(work.workdir, list(TABLES), days)
+    with only_conflicts_are_retried():  # of several days: all that is new, at once
+        result = ingest(work.workdir, day=days[0] if len(days) == 1 else None)
+        rows = rows_by_day(work.workdir, list(TABLES), days)
     for name in TABLES:
         counts = rows[name]
         metadata: dict[str, Any] = {
@@ -92,8 +93,9 @@ def _model_spec(relation: Relation) -> dg.AssetSpec:
 )
 def models(work: WorkDirResource) -> Iterator[dg.MaterializeResult]:
     """Bring the models' definitions up to date and read each; tables among them were refreshed with the rows."""
-    ingest(work.workdir, tables=[])
-    counts = rows_of(work.workdir, [relation.full_name for relation in relations()])
+    with only_conflicts_are_retried():
+        ingest(work.workdir, tables=[])
+        counts = rows_of(work.workdir, [relation.full_name for relation in relations()])
     for relation in relations():
         metadata: dict[str, Any] = {"dagster/row_count": counts[relation.full_name], "kind": relation.kind}
         if relation.full_name == "core.engine_pnl_daily":
@@ -112,4 +114,5 @@ def models(work: WorkDirResource) -> Iterator[dg.MaterializeResult]:
 )
 def upkeep(work: WorkDirResource) -> dg.MaterializeResult:
     """Compact and expire by policy."""
-    return dg.MaterializeResult(metadata=vars(maintain(work.workdir)))
+    with only_conflicts_are_retried():
+        return dg.MaterializeResult(metadata=vars(maintain(work.workdir)))
