@@ -173,8 +173,7 @@ def _set_entry_and_exits(params: Any, frame: Any, side: int, mid_doubled: int, i
     edge = frame.range_high if side > 0 else frame.range_low
     entry = intent.ask_price if side > 0 else intent.bid_price
     if side * (mid_doubled - edge) > params.chase_bars * frame.average_bar:
-        # Rounded to the patient side, and never past the touch that a market order would meet.
-        entry = min(edge >> 1, entry) if side > 0 else max((edge + 1) >> 1, entry)
+        entry = edge >> 1 if side > 0 else (edge + 1) >> 1  # rounded to the patient side
         intent.order_type = _LIMIT
         intent.limit_price = entry
         intent.time_to_live_ns = params.time_to_live_ns

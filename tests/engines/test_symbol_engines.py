@@ -124,6 +124,13 @@ def test_a_full_output_buffer_is_emptied_and_loses_nothing(monkeypatch: pytest.M
     assert small.run(QUOTES, 0).tobytes() == expected.tobytes()
 
 
+@pytest.mark.parametrize("name", STREAMS)
+def test_what_stood_in_the_buffer_before_does_not_show(name: str) -> None:
+    own = engines()
+    own._out.view("u1")[:] = 0x5A
+    assert own.run(STREAMS[name], 0).tobytes() == engines().run(STREAMS[name], 0).tobytes()
+
+
 def test_intents_do_not_alias_the_buffer() -> None:
     own = engines()
     first = own.run(DEPTH[:4_000], 0)

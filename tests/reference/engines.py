@@ -204,9 +204,9 @@ def structure_intent(
     if not limit:
         entry = seen.ask if side > 0 else seen.bid
     elif side > 0:
-        entry = min(math.floor(edge / 2), seen.ask)
+        entry = math.floor(edge / 2)
     else:
-        entry = max(math.ceil(edge / 2), seen.bid)
+        entry = math.ceil(edge / 2)
     to_middle = side * (entry - (high + low) / 4)
     stop = min(max(to_middle, s.stop_bars_min * average_bar / 2), s.stop_bars_max * average_bar / 2)
     stop = max(stop, s.stop_spreads_min * (seen.ask - seen.bid))
