@@ -17,6 +17,7 @@ from chimera_platform.errors import JournalError, WarehouseError
 from chimera_platform.journal.manifest import RunManifest
 from chimera_platform.journal.schema import TABLES, table_named
 from chimera_platform.journal.segments import Footer, Segment, read_columns, read_footer, scan_segments
+from chimera_platform.journal.source import run_instruments
 from chimera_platform.workdir import WorkDir
 from warehouse.connection import CATALOG, connect, first_line, is_conflict, quoted, writer_turn
 from warehouse.migrate import roll_back
@@ -143,6 +144,7 @@ def _transactions(
     for run_id in workdir.runs():
         try:
             manifest = RunManifest.read(workdir.run_folder(run_id))
+            run_instruments(manifest)
         except JournalError as error:
             problems.append(str(error))
             continue

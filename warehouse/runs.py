@@ -7,7 +7,7 @@ import json
 import duckdb
 
 from chimera_platform.journal.manifest import RunManifest
-from chimera_platform.market.instruments import Instrument
+from chimera_platform.journal.source import run_instruments
 
 
 def write_run(connection: duckdb.DuckDBPyConnection, manifest: RunManifest) -> None:
@@ -22,8 +22,7 @@ def write_run(connection: duckdb.DuckDBPyConnection, manifest: RunManifest) -> N
             json.dumps(manifest.versions, sort_keys=True),
         ],
     )
-    for instrument_id, settings in enumerate(manifest.instruments):
-        instrument = Instrument.model_validate(settings)
+    for instrument_id, instrument in enumerate(run_instruments(manifest)):
         connection.execute(
             "INSERT INTO staging.instruments VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pydantic import ValidationError
 
 from chimera_platform.errors import JournalError
-from chimera_platform.journal.manifest import NAME
+from chimera_platform.journal.manifest import NAME, RunManifest
 from chimera_platform.journal.reader import JournalReader
 from chimera_platform.market.instruments import Instrument, Universe
 
@@ -28,6 +29,17 @@ def find_run(path: Path) -> Path:
     raise JournalError(f"{path}: no run's journal here (no {NAME})")
 
 
+def run_instruments(manifest: RunManifest) -> list[Instrument]:
+    """Return the run's instruments in index order; JournalError naming the run where the manifest has them wrong."""
+    try:
+        return [Instrument.model_validate(settings) for settings in manifest.instruments]
+    except ValidationError as error:
+        raise JournalError(
+            f"run {manifest.run_id}: run.json describes an instrument that is not one ({error.errors()[0]['msg']}). "
+            "Restore run.json from a backup"
+        ) from error
+
+
 class JournalSource:
     """The events of a recorded run, in their order, with the instruments of that run.
 
@@ -40,7 +52,7 @@ class JournalSource:
     def __init__(self, path: Path, instruments: Mapping[str, Instrument] | None = None) -> None:
         del instruments
         self.reader = JournalReader(find_run(path))
-        self.universe = Universe([Instrument.model_validate(each) for each in self.reader.manifest.instruments])
+        self.universe = Universe(run_instruments(self.reader.manifest))
         self._description: str | None = None
 
     @property

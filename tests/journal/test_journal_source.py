@@ -65,3 +65,10 @@ def test_out_files_hold_the_journals_columns_and_rows(work: WorkDir) -> None:
     np.testing.assert_array_equal(
         pl.read_parquet(work.out / "fills.parquet")["realised_nanos"].to_numpy(), tables["fills"]["realised_nanos"]
     )
+
+
+def test_a_manifest_with_an_impossible_instrument_is_named(work: WorkDir) -> None:
+    path = work.run_folder("run-1") / "run.json"
+    path.write_text(path.read_text().replace('"tick_size": "0.001"', '"tick_size": "-1"', 1))
+    with pytest.raises(JournalError, match=r"run run-1: run\.json describes an instrument that is not one"):
+        JournalSource(work.path)

@@ -168,6 +168,30 @@ def test_a_missing_segment_is_reported_as_a_gap(work: WorkDir) -> None:
     assert count(work, "staging.events") == 800
 
 
+def test_a_run_with_a_damaged_manifest_is_named_while_others_go_on(work: WorkDir, expected: dict[str, str]) -> None:
+    for run_id, spoil in (("run-2", '"tick_size": "-1"'), ("run-3", '"tick_size"')):
+        record_run(seed=3, events=200).write(work.run_folder(run_id), run_id=run_id)
+        path = work.run_folder(run_id) / "run.json"
+        path.write_text(path.read_text().replace('"tick_size": "0.001"', spoil, 1))
+    problems = ingest(work).problems
+    assert len(problems) == 2
+    assert "run run-2: run.json describes an instrument that is not one" in problems[0]
+    assert "run.json: damaged run manifest" in problems[1]
+    assert content_hash(work) == expected
+
+
+def test_a_full_disk_fails_the_ingestion_with_one_line_and_commits_nothing(
+    work: WorkDir, small_disk: Path, expected: dict[str, str]
+) -> None:
+    work.warehouse = small_disk / "warehouse"
+    with pytest.raises(WarehouseError, match=r"(?i)space|full|disk") as caught:
+        ingest(work)
+    assert "\n" not in str(caught.value)
+    work.warehouse = work.path / "warehouse"
+    ingest(work)
+    assert content_hash(work) == expected
+
+
 def test_the_ledger_has_one_entry_a_segment(work: WorkDir) -> None:
     ingest(work)
     reader = JournalReader(work.run_folder("run-1"))

@@ -104,7 +104,9 @@ def test_a_work_folder_may_be_moved(work: WorkDir, tmp_path: Path) -> None:
     assert run_sql(moved, "SELECT count(*) FROM staging.events").item() == 300
 
 
-def test_a_read_only_disk_and_a_file_in_the_way_are_named(tmp_path: Path) -> None:
+def test_a_read_only_disk_and_a_file_in_the_way_are_named(tmp_path: Path, read_only_folder: Path) -> None:
+    with pytest.raises(WarehouseError, match="cannot be written"):
+        ingest(WorkDir(read_only_folder))
     (tmp_path / "warehouse").write_text("")
     with pytest.raises(WarehouseError, match="expected a folder"):
         ingest(WorkDir(tmp_path))
