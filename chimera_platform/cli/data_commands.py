@@ -64,8 +64,11 @@ def features(
     from chimera_platform.microstructure.feature_names import FEATURE_NAMES
     from chimera_platform.microstructure.feature_stream import feature_table
 
-    rows = write_parquet(feature_table(open_events(source, format, feed, symbols, instruments)), out)
-    emit({"events": rows, "features": list(FEATURE_NAMES), "out": str(out)}, as_json=as_json, title="features")
+    table = feature_table(open_events(source, format, feed, symbols, instruments))
+    rows = write_parquet(table, out)
+    coarsened = table.stream.coalesced
+    result = {"events": rows, "features": list(FEATURE_NAMES), "coarsened": coarsened, "out": str(out)}
+    emit(result, as_json=as_json, title="features")
 
 
 def bars(

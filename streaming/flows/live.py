@@ -82,7 +82,7 @@ def build(deployment: Deployment, control: FlowControl, *, shared: bool) -> Data
         release = (batch.release_no, batch.release_id)
         for instrument_id, positions in split_by_instrument(batch.events):
             whole = len(positions) == len(batch.events)
-            events = batch.events if whole else batch.events[positions]
+            events = batch.events if whole else batch.events.take(positions)  # many times faster than indexing
             yield symbols[instrument_id], SymbolPart(batch.batch_no, batch.first_event_no, events, positions, *release)
 
     def to_account(item: tuple[str, EnginePart]) -> tuple[str, Batch | EnginePart]:
