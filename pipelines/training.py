@@ -217,6 +217,9 @@ def promote_candidate(workdir: WorkDir) -> dict[str, Any]:
     store = ReleaseStore(workdir.releases)
     if candidate["promotable"]:
         reason = f"new {' and '.join(candidate['changes'])}"
+        if not candidate["model_accepted"]:
+            model_gates_failed = [g["gate"] for g in candidate["gates"] if not g["passed"]]
+            reason += f"; the challenger model was refused: {', '.join(model_gates_failed)}"
         store.promote(candidate["release_id"], reason)
     else:
         failed = [result["reason"] for result in candidate["gates"] if not result["passed"]]

@@ -1,4 +1,8 @@
-"""The gates between a trained model and a running flow; not passing one is a normal outcome with a reason."""
+"""The gates between a trained model and a running flow; not passing one is a normal outcome with a reason.
+
+With these limits, of 60 models trained on outcomes dealt at random to four simulated days' intents none got through;
+with an ``evidence_min`` of 0.9 one in fifteen did.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +26,7 @@ class GateSettings(Settings):
     train_examples_min: int = Field(200, ge=1, le=10_000_000, description="labelled intents to train on")
     test_examples_min: int = Field(100, ge=8, le=10_000_000, description="labelled intents of the unseen period")
     evidence_min: float = Field(
-        0.9, ge=0.5, le=1.0, description="share of bootstrap samples in which a gain must be positive"
+        0.975, ge=0.5, le=1.0, description="share of bootstrap samples in which a gain must be positive"
     )
     calibration_error_max: float = Field(0.1, gt=0.0, le=1.0, description="expected calibration error")
     comparisons_max: int = Field(
@@ -49,8 +53,8 @@ class Gate(StrEnum):
 SENTENCES: dict[Gate, str] = {
     Gate.DATA_QUALITY: "failed data checks on the days used: {value:.0f}, at most {limit:.0f}",
     Gate.ENOUGH_EXAMPLES: "labelled intents, as a multiple of what is needed: {value:.2f}, at least {limit:.0f}",
-    Gate.BETTER_THAN_CHAMPION: "evidence that it earns more than what is in force: {value:.3f}, at least {limit:.2f}",
-    Gate.SELECTIVE: "evidence that it beats dropping as many at random: {value:.3f}, at least {limit:.2f}",
+    Gate.BETTER_THAN_CHAMPION: "evidence that it earns more than what is in force: {value:.3f}, at least {limit:.3f}",
+    Gate.SELECTIVE: "evidence that it beats dropping as many at random: {value:.3f}, at least {limit:.3f}",
     Gate.DISCRIMINATES: "lower bound of the AUC on unseen days: {value:.3f}, above {limit:.2f}",
     Gate.CALIBRATED: "calibration error on unseen days: {value:.3f}, at most {limit:.2f}",
     Gate.WITHIN_BUDGET: "share of the latency and size budget used: {value:.3f}, at most {limit:.0f}",

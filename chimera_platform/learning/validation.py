@@ -90,7 +90,7 @@ def evaluate(challenger: Policy, champion: Policy, test: Examples, draws: int = 
 
     Returns
     -------
-    JSON values: ``examples``, ``auc`` with its bootstrap ``auc_low`` (10 % quantile), ``log_loss`` against that of
+    JSON values: ``examples``, ``auc`` with its bootstrap ``auc_low`` (5 % quantile), ``log_loss`` against that of
     the constant ``log_loss_constant``, ``calibration``, ``calibration_error``, the policies' net value, and the
     evidence (share of bootstrap means above zero) for ``gain_over_champion`` and for ``selection`` (against a
     filter that keeps the same share at random).
@@ -112,7 +112,7 @@ def evaluate(challenger: Policy, champion: Policy, test: Examples, draws: int = 
         "days": test.days,
         "block": block,
         "auc": area_under_curve(test.won, scores),
-        "auc_low": float(np.nanquantile(aucs, 0.1)),
+        "auc_low": float(np.nanquantile(aucs, 0.05)),
         "log_loss": log_loss(test.won, scores),
         "log_loss_constant": log_loss(test.won, np.full(n, test.won.mean())),
         "won_share": float(test.won.mean()),

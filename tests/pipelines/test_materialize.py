@@ -17,6 +17,8 @@ from pipelines.instance import open_instance
 from pipelines.run import MaterializeResult, attribute, materialize_all, train
 from warehouse.connection import connect
 
+pytestmark = pytest.mark.slow  # a dozen Dagster runs
+
 Alter = Callable[[WorkDir, str], None]
 
 

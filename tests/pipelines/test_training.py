@@ -183,6 +183,7 @@ def test_an_engine_that_loses_gets_less_capital(copy: WorkDir, alter: Alter) -> 
     _, promotion = release(copy)
     assert promotion["promoted"]
     assert promotion["changes"] == ["weights"]
+    assert "new weights; the challenger model was refused: " in promotion["reason"]
     loaded = ReleaseStore(copy.releases).load(promotion["release_id"])
     assert loaded.weights["hft"] < 0.5
     assert loaded.trees is None
