@@ -12,55 +12,36 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import functools
-import hashlib
 import json
-import math
 import os
 import re
 import shutil
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from chimera_platform.errors import ChimeraError, ReleaseError
-from chimera_platform.execution.records import Engine
-from chimera_platform.learning.model_inputs import MODEL_INPUT_COUNT, MODEL_INPUT_NAMES
-from chimera_platform.learning.trees import Trees
+from chimera_platform.errors import ReleaseError
+from chimera_platform.learning.model_inputs import MODEL_INPUT_NAMES
+from chimera_platform.release_content import (
+    FORMAT,
+    MANIFEST,
+    MODEL,
+    PARAMETER_SECTIONS,
+    PARAMETERS,
+    WEIGHTS,
+    Release,
+    canonical_json,
+    manifest_files,
+    parse_release,
+    sha256,
+)
 
-FORMAT = 1
-PARAMETER_SECTIONS = ("hft", "structure")
-"""The settings sections that a release may override: the engines' own, never risk limits or the account."""
+__all__ = ["PARAMETER_SECTIONS", "Promotion", "Release", "ReleaseStore", "canonical_json", "release_loader"]
 
-ENGINE_NAMES = tuple(engine.name.lower() for engine in Engine)
-MODEL_BYTES_MAX = 64 * 2**20
 _ID = re.compile(r"[0-9a-f]{32}")
-_PARAMETERS, _WEIGHTS, _MODEL, _MANIFEST = "parameters.json", "weights.json", "model.json", "manifest.json"
-
-
-@dataclass(frozen=True)
-class Release:
-    """A verified release.
-
-    Attributes
-    ----------
-    id : content address, 32 lower-case hex digits.
-    parameters : settings section → key → value, overriding the configuration's.
-    weights : engine name in lower case → weight in [0, 1].
-    trees : the signal model, or None for 'take every intent'.
-    threshold : an intent whose score is below it is refused, [0, 1]; without meaning where there is no model.
-    manifest : the manifest as stored: ``format``, ``threshold``, ``model_inputs``, ``files``, and where it all came
-        from (``warehouse_snapshot``, ``trained_days``, ``run_ids``, ``validation``, ``gates``, …).
-    """
-
-    id: str
-    parameters: dict[str, dict[str, float]]
-    weights: dict[str, float]
-    trees: Trees | None = field(compare=False)
-    threshold: float
-    manifest: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -72,15 +53,6 @@ class Promotion:
     id: str
     previous: str | None
     reason: str
-
-
-def canonical_json(value: Any) -> bytes:
-    """Return the one byte form of a JSON value: sorted keys, no spaces, UTF-8, no NaN."""
-    try:
-        text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-    except (TypeError, ValueError) as error:
-        raise ReleaseError(f"a release holds plain JSON values without NaN or infinity: {error}") from None
-    return text.encode()
 
 
 class ReleaseStore:
@@ -119,20 +91,20 @@ class ReleaseStore:
         ReleaseError
             If a value is out of bounds or the folder cannot be written; nothing is left behind.
         """
-        files = {_PARAMETERS: canonical_json(parameters), _WEIGHTS: canonical_json(weights)}
+        files = {PARAMETERS: canonical_json(parameters), WEIGHTS: canonical_json(weights)}
         if model_json is not None:
-            files[_MODEL] = model_json
+            files[MODEL] = model_json
         own = {
             "format": FORMAT,
             "threshold": float(threshold),
             "model_inputs": list(MODEL_INPUT_NAMES) if model_json is not None else [],
-            "files": {name: {"sha256": _sha256(data), "bytes": len(data)} for name, data in files.items()},
+            "files": {name: {"sha256": sha256(data), "bytes": len(data)} for name, data in files.items()},
         }
         if own.keys() & manifest.keys():
             raise ReleaseError(f"a release's provenance cannot set {', '.join(sorted(own.keys() & manifest.keys()))}")
-        files[_MANIFEST] = canonical_json({**manifest, **own})
-        release_id = _sha256(files[_MANIFEST])[:32]
-        release = _parse(release_id, files, where="the new release")
+        files[MANIFEST] = canonical_json({**manifest, **own})
+        release_id = sha256(files[MANIFEST])[:32]
+        release = parse_release(release_id, files, where="the new release")
         with self._locked(f"write release {release_id}"):
             if (self.folder / release_id).exists():
                 return self.load(release_id)
@@ -147,11 +119,11 @@ class ReleaseStore:
         ReleaseError
             If it isn't there, or a file is missing or altered (named, with what to do).
         """
-        return _parse(release_id, self._verified(release_id), where=str(self.folder / release_id))
+        return parse_release(release_id, self._verified(release_id), where=str(self.folder / release_id))
 
     def model_json(self, release_id: str) -> bytes | None:
         """Return the verified bytes of a release's model, None where it has none."""
-        return self._verified(release_id).get(_MODEL)
+        return self._verified(release_id).get(MODEL)
 
     def take_over(self, release_id: str, other: ReleaseStore) -> None:
         """Copy a release from another store, verified; nothing happens where it is already here (a replay's need)."""
@@ -169,12 +141,12 @@ class ReleaseStore:
         path = self.folder / release_id
         if not path.is_dir():
             raise ReleaseError(f"no release {release_id} in {self.folder}; see `chimera release list`")
-        files = {_MANIFEST: _read(path / _MANIFEST)}
-        if _sha256(files[_MANIFEST])[:32] != release_id:
-            raise _altered(path / _MANIFEST, f"its hash is not the release's id {release_id}")
-        for name, entry in _manifest_files(files[_MANIFEST], str(path)).items():
+        files = {MANIFEST: _read(path / MANIFEST)}
+        if sha256(files[MANIFEST])[:32] != release_id:
+            raise _altered(path / MANIFEST, f"its hash is not the release's id {release_id}")
+        for name, entry in manifest_files(files[MANIFEST], str(path)).items():
             files[name] = _read(path / name)
-            if _sha256(files[name]) != entry["sha256"]:
+            if sha256(files[name]) != entry["sha256"]:
                 raise _altered(path / name, "its hash is not the one in manifest.json")
         return files
 
@@ -299,9 +271,6 @@ class ReleaseStore:
             raise ReleaseError(f"cannot {doing} in {self.folder}: {error.strerror or error}") from error
 
 
-# ---- content --------------------------------------------------------------------------------------------------
-
-
 def release_loader(store: ReleaseStore, use_model: bool = True) -> Callable[[str], Release | None]:
     """Return a loader from release id to verified release; the empty id is the built-in defaults, None.
 
@@ -318,78 +287,7 @@ def release_loader(store: ReleaseStore, use_model: bool = True) -> Callable[[str
     return load
 
 
-def _manifest_files(manifest: bytes, where: str) -> dict[str, dict[str, Any]]:
-    """Return the manifest's file table, or refuse a manifest that was not written by :meth:`ReleaseStore.create`."""
-    try:
-        files: dict[str, dict[str, Any]] = json.loads(manifest)["files"]
-        names = set(files)
-    except (ValueError, KeyError, TypeError) as error:
-        raise ReleaseError(f"{where}: manifest.json is not a release's manifest: {error!r}") from None
-    if not {_PARAMETERS, _WEIGHTS} <= names <= {_PARAMETERS, _WEIGHTS, _MODEL}:
-        raise ReleaseError(f"{where}: manifest.json lists {sorted(names)}; a release has other files")
-    return files
-
-
-def _parse(release_id: str, files: Mapping[str, bytes], where: str) -> Release:
-    """Return the release that verified file contents say, or refuse what no running flow could use."""
-    manifest = json.loads(files[_MANIFEST])
-    if manifest.get("format") != FORMAT:
-        raise ReleaseError(f"{where}: format {manifest.get('format')!r}; this version reads {FORMAT}: train anew")
-    parameters = json.loads(files[_PARAMETERS])
-    weights = json.loads(files[_WEIGHTS])
-    threshold = manifest["threshold"]
-    _check_parameters(parameters, where)
-    _check_weights(weights, where)
-    if not 0.0 <= threshold <= 1.0:
-        raise ReleaseError(f"{where}: threshold is {threshold}; expected a number in [0, 1]")
-    trees = None
-    if _MODEL in files:
-        if manifest["model_inputs"] != list(MODEL_INPUT_NAMES):
-            raise ReleaseError(f"{where}: its model was trained on other inputs than this version feeds: train anew")
-        trees = _parse_model(files[_MODEL], where)
-    return Release(release_id, parameters, weights, trees, threshold, manifest)
-
-
-def _parse_model(data: bytes, where: str) -> Trees:
-    if len(data) > MODEL_BYTES_MAX:
-        raise ReleaseError(f"{where}: model.json has {len(data):,} bytes; at most {MODEL_BYTES_MAX:,} are allowed")
-    trees = Trees.from_xgboost_json(data, f"{where}: model.json")
-    if trees.feature_count != MODEL_INPUT_COUNT or trees.feature_names not in ((), MODEL_INPUT_NAMES):
-        names = ", ".join(trees.feature_names) or f"{trees.feature_count} inputs"
-        raise ReleaseError(f"{where}: model.json reads {names}; expected {', '.join(MODEL_INPUT_NAMES)}")
-    return trees
-
-
-def _check_parameters(parameters: Mapping[str, Mapping[str, float]], where: str) -> None:
-    for section, values in parameters.items():
-        if section not in PARAMETER_SECTIONS:
-            allowed = ", ".join(PARAMETER_SECTIONS)
-            raise ReleaseError(f"{where}: a release cannot set section '{section}'; it may set {allowed}")
-        for key, value in values.items():
-            if not isinstance(value, int | float) or not math.isfinite(value):
-                raise ReleaseError(f"{where}: {section}.{key} is {value!r}; expected a finite number")
-    if any(parameters.values()):
-        from chimera_platform.configuration import Configuration, with_parameters
-
-        try:
-            with_parameters(Configuration(), parameters)
-        except (ChimeraError, ValueError) as error:
-            raise ReleaseError(f"{where}: {error}") from error
-
-
-def _check_weights(weights: Mapping[str, float], where: str) -> None:
-    for engine, weight in weights.items():
-        if engine not in ENGINE_NAMES:
-            raise ReleaseError(f"{where}: unknown engine '{engine}'; known: {', '.join(ENGINE_NAMES)}")
-        if not isinstance(weight, int | float) or not 0.0 <= weight <= 1.0:
-            raise ReleaseError(f"{where}: weight of {engine} is {weight!r}; expected a number in [0, 1]")
-
-
 # ---- files ----------------------------------------------------------------------------------------------------
-
-
-def _sha256(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
 
 
 def _altered(path: Path, how: str) -> ReleaseError:
