@@ -21,6 +21,7 @@ from chimera_platform.market.instruments import Universe
 if TYPE_CHECKING:
     from chimera_platform.releases import Release
 
+
 @kernel
 def _rows_by_instrument(events: Any, rows: Any) -> Any:
     """Fill ``rows`` with the rows of the lowest instrument, then the next, …; return (lowest, end of each one's)."""

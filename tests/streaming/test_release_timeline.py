@@ -57,9 +57,7 @@ def test_a_resumed_run_meets_recorded_changes_at_their_events_before_it_looks_fo
     assert resumed.at(20).release_id == second and len(recorder.rows) == 3
 
 
-def test_a_corrupt_release_is_refused_and_the_old_one_stays(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_corrupt_release_is_refused_and_the_old_one_stays(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     store, (first, second) = store_with(tmp_path, 0.5, 0.6)
     recorder = Recorder()
     releases = timeline(store, recorder)
