@@ -17,6 +17,7 @@ from chimera_platform.errors import ChimeraError
 from chimera_platform.journal.storage import write_atomically
 
 NOTES = (
+    "ns per event are medians of processor time: everybody computes in one thread; the wall clock's are kept beside",
     "events are the records that Chimera reads; peers' strategies are empty, Chimera's backtest decides and trades",
     "levels: every record of the source as the new total of one price level; all read the same records",
     "quotes: Chimera and NautilusTrader read quotes, hftbacktest the same quotes as level updates (up to four each)",
@@ -67,7 +68,7 @@ def _show(name: str, kind: str, compared: dict[str, Any]) -> None:
     for runner, row in compared["runs"].items():
         faster = row.get("times_faster_than", {})
         ratios = "; ".join(f"{value:.2f} × {peer}" for peer, value in faster.items())
-        ns = f"{row['ns_per_event']:>9,.1f} ns/event (best {row['best_ns_per_event']:,.1f})"
+        ns = f"{row['ns_per_event']:>9,.1f} ns/event (wall {row['wall_ns_per_event']:,.1f})"
         print(f"  {runner:<28} {ns:<34} {row['callbacks']:>9,} callbacks  {ratios}".rstrip())
     book = next(row["book"] for row in compared["runs"].values() if row["book"] is not None)
     print(f"  final best bid, lots, best ask, lots {book}: equal for {', '.join(compared['books_equal'])}")

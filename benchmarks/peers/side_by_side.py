@@ -46,9 +46,9 @@ def compare(
 
     Returns
     -------
-    dict with ``events``, ``books_equal`` and ``runs``: participant → ns_per_event (median, by the wall clock),
-    best_ns_per_event, cpu_ns_per_event, callbacks, book, and, for ours, the ratio of each peer's median to ours (above
-    1: ours is faster).
+    dict with ``events``, ``books_equal``, ``versions`` and ``runs``: participant → ns_per_event (median of processor
+    time: all compute in one thread), wall_ns_per_event, wall_best_ns_per_event, callbacks, book, and, for ours,
+    ``times_faster_than``: the ratio of each peer's ns_per_event to ours (above 1: ours is faster).
     """
     with tempfile.TemporaryDirectory(prefix="chimera-peers-") as folder:
         ours = our_runners(stream)
@@ -79,7 +79,7 @@ def summarise(events: int, taken: dict[str, list[Run]], ours: Sequence[str]) -> 
     ------
     ChimeraError : a participant's book differs from ours: its time would not be of the same work.
     """
-    ns = {name: statistics.median(run.seconds for run in runs) * NS / events for name, runs in taken.items()}
+    ns = {name: statistics.median(run.cpu_s for run in runs) * NS / events for name, runs in taken.items()}
     books = {name: runs[-1].book for name, runs in taken.items() if runs[-1].book is not None}
     for name, book in books.items():
         if book != books[ours[0]]:
@@ -88,8 +88,8 @@ def summarise(events: int, taken: dict[str, list[Run]], ours: Sequence[str]) -> 
     for name, runs in taken.items():
         rows[name] = {
             "ns_per_event": round(ns[name], 2),
-            "best_ns_per_event": round(min(run.seconds for run in runs) * NS / events, 2),
-            "cpu_ns_per_event": round(statistics.median(run.cpu_s for run in runs) * NS / events, 2),
+            "wall_ns_per_event": round(statistics.median(run.seconds for run in runs) * NS / events, 2),
+            "wall_best_ns_per_event": round(min(run.seconds for run in runs) * NS / events, 2),
             "callbacks": runs[-1].callbacks,
             "book": runs[-1].book,
         }

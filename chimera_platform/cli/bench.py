@@ -14,6 +14,7 @@ from chimera_platform.cli.output import emit, errors
 from chimera_platform.errors import ConfigurationError
 
 _CHECKOUT = Path(__file__).resolve().parents[2]
+_TABLE_WIDTH = 112
 
 
 def bench(
@@ -82,7 +83,9 @@ def _show(rows: dict[str, dict[str, Any]]) -> None:
         reached = {None: "", True: "reached", False: "not reached"}[row["reached"]]
         numbers = [_number(row[key]) for key in ("figure", "baseline", "ratio", "goal")]
         table.add_row(name, numbers[0], row["unit"], numbers[1], numbers[2], numbers[3], reached)
-    Console(highlight=False).print(table)
+    console = Console(highlight=False)
+    console.width = max(console.width, _TABLE_WIDTH)  # a pipe counts as 80 columns, which would cut the numbers off
+    console.print(table)
 
 
 def _number(value: float | None) -> str:

@@ -18,9 +18,11 @@ def test_the_figure_of_repeats_is_their_median_and_shows_the_extremes():
 
 
 def test_a_timing_is_the_median_per_unit_of_work():
-    timing = Timing(wall_s=(0.004, 0.001, 0.002), cpu_s=(0.003, 0.001, 0.001))
-    assert timing.ns_per(1000) == pytest.approx(2000)
-    assert timing.spread(1000) == pytest.approx({"best_ns": 1000, "worst_ns": 4000, "cpu_ns": 1000})
+    timing = Timing(wall_s=(0.004, 0.001, 0.002), cpu_s=(0.003, 0.001, 0.0015))
+    assert timing.median_s == 0.002
+    assert timing.cpu_ns_per(1000) == pytest.approx(1500)
+    wall = {"wall_ns": 2000, "wall_best_ns": 1000, "wall_worst_ns": 4000}
+    assert timing.spread(1000) == pytest.approx({"cpu_ns": 1500, **wall})
 
 
 def test_warm_up_runs_are_made_but_not_counted():
