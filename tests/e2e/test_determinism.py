@@ -82,20 +82,20 @@ def test_a_finished_run_started_again_changes_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", [(1, 1, 1, 1), (2, 1, 2, 2)], ids=["one worker", "changing number of workers"])
 def test_killed_at_random_points_and_resumed_it_ends_with_the_unbroken_digest(
-    tmp_path: Path, reference: dict[str, object], workers: int
+    tmp_path: Path, reference: dict[str, object], workers: tuple[int, ...]
 ) -> None:
-    seed = 20_000 + workers
+    seed = 20_000 + sum(workers)
     print(f"seed {seed}")
     draw = random.Random(seed)
     command = (
         *("run", "--feed", FEED, "--duration", MARKET_SECONDS / 2400, "--speed", 2400, "--no-ml"),
-        *("--batch-size", 64, "--workers", workers, "--workdir", tmp_path),
+        *("--batch-size", 64, "--workdir", tmp_path),
     )
     reached = 0
-    for _ in range(3):
-        process = start(*command)
+    for count in workers[:-1]:
+        process = start(*command, "--workers", count)
         before = journaled_events(tmp_path)
         while journaled_events(tmp_path) <= before and process.poll() is None:
             time.sleep(0.01)
@@ -105,7 +105,7 @@ def test_killed_at_random_points_and_resumed_it_ends_with_the_unbroken_digest(
             reached += 1
         else:
             process.communicate()
-    result = chimera(*command)
+    result = chimera(*command, "--workers", workers[-1])
     assert reached >= 1, "no execution was alive to be killed"
     assert (result["events"], result["digest"]) == (reference["events"], reference["digest"])
     verified = chimera("doctor", "--workdir", tmp_path)
