@@ -14,6 +14,8 @@ _YAML = """\
 # Written once; yours to change. Runs of one pool wait for each other: two writers of one table would conflict.
 telemetry:
   enabled: false
+nux:
+  enabled: false
 concurrency:
   pools:
     granularity: run

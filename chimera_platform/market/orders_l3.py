@@ -16,7 +16,8 @@ EXECUTE   as CANCEL; at a price other than the resting one: CANCEL at the restin
 CLEAR     itself; the instrument's orders are forgotten
 ========  ==========================================================================================
 
-Records of unknown orders otherwise pass unchanged and are counted; so do records of other kinds.
+Records of unknown orders otherwise pass unchanged and are counted. Records of other kinds, and order records
+without an id (0), pass as they are.
 """
 
 from __future__ import annotations
@@ -195,7 +196,7 @@ def _resolve_events(table: Any, slots: Any, spare: Any, events: Any, out: Any) -
     rows = 0
     for i in range(events.shape[0]):
         kind = events[i].kind
-        if kind <= _EXECUTE and events[i].flags & _HIDDEN == 0:
+        if kind <= _EXECUTE and events[i].order_id != 0 and events[i].flags & _HIDDEN == 0:
             rows += _resolve(table, slots, events[i], out, rows)
             continue
         if kind == _CLEAR:

@@ -11,7 +11,7 @@ import numpy as np
 
 from chimera_platform.errors import DataError
 from chimera_platform.market.formats.stream import Stream
-from chimera_platform.market.formats.table import is_event_table, table_columns, table_events
+from chimera_platform.market.formats.table import is_event_table, order_resolver, table_columns, table_events
 from chimera_platform.market.formats.text import Block, Column, TextFile, TimeOrder, parse_table, text_files
 from chimera_platform.market.instruments import Instrument
 
@@ -33,12 +33,13 @@ def open_streams(
 
 def _stream(text: TextFile, instruments: Mapping[str, Instrument]) -> Stream:
     def chunks(ids: Mapping[str, int]) -> Iterator[np.ndarray[Any, Any]]:
-        order, first_row = TimeOrder("ts_ns"), 0
+        order, first_row, resolved = TimeOrder("ts_ns"), 0, None
         own = {symbol: ids[symbol] for symbol in found if symbol in ids}
         for block, shape, columns in _body(text):
             table = parse_table(block, columns)
             order.check(block, table["ts_ns"], table["ts_ns"])
-            yield table_events(block, shape, table, first_row, instruments, own)
+            resolved = resolved or order_resolver(shape, table)
+            yield resolved(table_events(block, shape, table, first_row, instruments, own))
             first_row += block.row_count
 
     found = list(_symbols(text, instruments))

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from chimera_platform.errors import DataError
 from chimera_platform.market.formats.stream import Stream
-from chimera_platform.market.formats.table import is_event_table, table_columns, table_events
+from chimera_platform.market.formats.table import is_event_table, order_resolver, table_columns, table_events
 from chimera_platform.market.formats.text import Block, TimeOrder, has_magic
 from chimera_platform.market.instruments import Instrument
 
@@ -42,9 +42,10 @@ def _stream(path: Path, instruments: Mapping[str, Instrument]) -> Stream:
     def chunks(ids: Mapping[str, int]) -> Iterator[np.ndarray[Any, Any]]:
         order, first_row = TimeOrder("ts_ns"), 0
         own = {symbol: ids[symbol] for symbol in found if symbol in ids}
+        resolved = order_resolver(shape, names)
         for block, table in _tables(path, names):
             order.check(block, table["ts_ns"], table["ts_ns"])
-            yield table_events(block, shape, table, first_row, instruments, own)
+            yield resolved(table_events(block, shape, table, first_row, instruments, own))
             first_row += table["ts_ns"].size
 
     found: dict[str, None] = {}

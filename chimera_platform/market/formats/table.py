@@ -8,7 +8,8 @@ rows    columns                                 meaning
 quotes  ``bid, bid_size, ask, ask_size``        QUOTE; a side of size 0 is empty, its price is not looked at
 trades  ``price, size`` [``side``]              TRADE; side 1 buyer, -1 seller, 0 unknown aggressor
 events  ``kind, side, price, size``             any event; kind by its name in ``EventKind``
-        [``order_id, ask_price, ask_size``]     for STATUS, price is the ``StatusCode``; for QUOTE, both sides
+        [``order_id, ask_price, ask_size``]     for STATUS, price is the ``StatusCode``; for QUOTE, both sides;
+                                                with order ids, MODIFY holds the order's new price and size
         [``flags``]                             as ``EventFlag``; without the column every row is a LAST
 ======  ======================================  ==========================================================
 
@@ -17,7 +18,7 @@ All may have ``seq`` (without it: the row's number from 0 in its file) and ``ts_
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,7 @@ from chimera_platform.market.events import EventFlag, EventKind, StatusCode
 from chimera_platform.market.formats.stream import new_events
 from chimera_platform.market.formats.text import Block, Column, to_lots, to_ticks
 from chimera_platform.market.instruments import Instrument
+from chimera_platform.market.orders_l3 import OrderTable
 
 Table = Mapping[str, np.ndarray[Any, Any]]
 
@@ -81,6 +83,11 @@ def table_columns(label: str, names: Sequence[str]) -> tuple[str, list[Column]]:
         f"{label}: columns {','.join(names)}; expected ts_ns,symbol and bid,bid_size,ask,ask_size (quotes) "
         "or price,size (trades) or kind,side,price,size (events)"
     )
+
+
+def order_resolver(shape: str, names: Iterable[str]) -> Callable[[np.ndarray[Any, Any]], np.ndarray[Any, Any]]:
+    """Return what makes a file's order records self-contained: an order table where its events carry ids."""
+    return OrderTable().resolve if shape == "events" and "order_id" in names else lambda events: events
 
 
 def table_events(
