@@ -178,7 +178,7 @@ class Coordinator:
         event, intent = 0, 0
         while True:
             event, intent, has_rows, fault = run_events(
-                self._state, self._parameters, self._rows, events, first_event_no, numbered, event, intent,
+                *self._state, *self._parameters, *self._rows, events, first_event_no, numbered, event, intent,
                 self._rows_per_event,
             )  # fmt: skip
             if fault:

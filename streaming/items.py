@@ -21,7 +21,7 @@ class Batch:
     batch_no : number of the batch in the run, from 0.
     first_event_no : ``event_no`` of ``events[0]``.
     events : EVENT_DTYPE, in the sequencer's order; may be empty (a heartbeat, so that sinks act on time).
-    instruments : instruments with events here, ascending; as many engine parts belong to the batch.
+    parts : how many symbol parts it was split into, at least one.
     release_no, release_id : the release in force; the id is empty for the built-in defaults.
     received_ns : monotonic clock, when the first event was taken from the feed; telemetry only.
     """
@@ -29,7 +29,7 @@ class Batch:
     batch_no: int
     first_event_no: int
     events: Records
-    instruments: tuple[int, ...]
+    parts: int
     release_no: int
     release_id: str
     received_ns: int
@@ -37,14 +37,19 @@ class Batch:
 
 @dataclass(slots=True, frozen=True)
 class SymbolPart:
-    """One instrument's share of a batch: ``events`` stand at ``positions`` inside the batch."""
+    """One instrument's share of a batch: ``events`` stand at ``positions`` inside the batch.
+
+    The first part of a batch takes the whole of it along to the coordinator, in ``batch``.
+    """
 
     batch_no: int
     first_event_no: int
+    instrument_id: int
     events: Records
     positions: Records
     release_no: int
     release_id: str
+    batch: Batch | None
 
 
 @dataclass(slots=True, frozen=True)
@@ -52,13 +57,17 @@ class EnginePart:
     """The intents (INTENT_DTYPE, maybe none) that one instrument's engines made of their part of a batch."""
 
     batch_no: int
-    instrument_id: int
     intents: Records
+    batch: Batch | None
 
 
 @dataclass(slots=True, frozen=True)
 class DecidedBatch:
-    """A batch with all that the coordinator decided and the venue did, in the run's order."""
+    """A batch with all that the coordinator decided and the venue did, in the run's order.
+
+    ``decided_ns`` is the monotonic clock when its orders were out; telemetry only.
+    """
 
     batch: Batch
     output: CoordinatorOutput
+    decided_ns: int

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -21,10 +20,8 @@ from typing import Any
 import bytewax.operators as op
 import numpy as np
 from bytewax.dataflow import Dataflow
-from bytewax.operators import KeyedStream
 
 from chimera_platform.coordinator import Coordinator
-from chimera_platform.decision_path import split_by_instrument
 from chimera_platform.engines.step import SymbolEngines
 from chimera_platform.execution.records import RELEASE_CHANGE_DTYPE
 from chimera_platform.journal.schema import TABLES
@@ -33,7 +30,7 @@ from chimera_platform.journal.writer import JournalSettings, JournalWriter, Tabl
 from chimera_platform.releases import release_loader
 from streaming.control import FlowControl
 from streaming.deployment import CURRENT, Deployment
-from streaming.items import Batch, DecidedBatch, EnginePart, SymbolPart
+from streaming.items import EnginePart
 from streaming.sinks.journal import JournalPartition, JournalSink
 from streaming.sinks.telemetry import TelemetrySink
 from streaming.sources.disk_guard import require_room
@@ -58,7 +55,6 @@ def build(deployment: Deployment, control: FlowControl, *, shared: bool) -> Data
     universe, configuration = deployment.source.universe, deployment.configuration
     load_release = release_loader(deployment.store, deployment.use_model)
     account = configuration.account.name
-    symbols = universe.symbols
 
     def open_sequencer(position: Position | None) -> SequencerPartition:
         options = deployment.feed_options(_BLOCK_SHARED_S if shared else _BLOCK_ALONE_S)
@@ -78,19 +74,11 @@ def build(deployment: Deployment, control: FlowControl, *, shared: bool) -> Data
         writer = JournalWriter(deployment.run_folder, deployment.manifest(), settings, tables)
         return JournalPartition(writer, lambda: write_summary(deployment, control), state)
 
-    def split(batch: Batch) -> Iterable[tuple[str, SymbolPart]]:
-        release = (batch.release_no, batch.release_id)
-        for instrument_id, positions in split_by_instrument(batch.events):
-            whole = len(positions) == len(batch.events)
-            events = batch.events if whole else batch.events.take(positions)  # many times faster than indexing
-            yield symbols[instrument_id], SymbolPart(batch.batch_no, batch.first_event_no, events, positions, *release)
-
-    def to_account(item: tuple[str, EnginePart]) -> tuple[str, Batch | EnginePart]:
-        return account, item[1]
+    def to_account(parts: list[tuple[str, EnginePart]]) -> list[tuple[str, EnginePart]]:
+        return [(account, part) for _, part in parts]
 
     dataflow = Dataflow("chimera")
-    batches = op.input("sequencer", dataflow, SequencerSource(open_sequencer))
-    parts = op.flat_map("split by symbol", batches, split)
+    parts = op.input("sequencer", dataflow, SequencerSource(open_sequencer))
     intents = op.stateful_batch(
         "engines",
         parts,
@@ -98,20 +86,15 @@ def build(deployment: Deployment, control: FlowControl, *, shared: bool) -> Data
             lambda instrument_id: SymbolEngines(universe, instrument_id, configuration), load_release, state
         ),
     )
-    whole: KeyedStream[Batch | EnginePart] = op.map("batches to the account", batches, lambda batch: (account, batch))
     decided = op.stateful_batch(
         "coordinator",
-        op.merge("join at the account", whole, op.map("intents to the account", intents, to_account)),
+        op.flat_map_batch("to the account", intents, to_account),
         lambda state: CoordinationLogic(Coordinator(universe, configuration), load_release, state),
     )
     op.output("journal", decided, JournalSink(open_journal))
     telemetry = TelemetrySink(deployment.folders.telemetry, deployment.run_id, deployment.statistics_s)
-    op.output("telemetry", op.map("results", decided, _value), telemetry)
+    op.output("telemetry", decided, telemetry)
     return dataflow
-
-
-def _value(item: tuple[str, DecidedBatch]) -> DecidedBatch:
-    return item[1]
 
 
 def _timeline(deployment: Deployment) -> ReleaseTimeline:

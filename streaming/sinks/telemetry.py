@@ -21,7 +21,7 @@ def resident_bytes() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * _PAGE_BYTES
 
 
-class TelemetryPartition(StatelessSinkPartition[DecidedBatch]):
+class TelemetryPartition(StatelessSinkPartition[tuple[str, DecidedBatch]]):
     """Counts what passes and writes a line every ``interval_s``; the last one, at the end, says ``final``."""
 
     def __init__(self, path: Path, interval_s: float) -> None:
@@ -35,14 +35,14 @@ class TelemetryPartition(StatelessSinkPartition[DecidedBatch]):
         self._release_no, self._ts_event = -1, 0
         self._resident_max = 0
 
-    def write_batch(self, items: list[DecidedBatch]) -> None:
-        """Count the batches that were decided; latency is from taking the first event to here."""
+    def write_batch(self, items: list[tuple[str, DecidedBatch]]) -> None:
+        """Count the batches that were decided; latency is from taking the first event to the coordinator's orders."""
         now = time.monotonic_ns()
-        for item in items:
+        for _, item in items:
             count = len(item.batch.events)
             if count == 0:
                 continue
-            self._latency.add(now - item.batch.received_ns)
+            self._latency.add(item.decided_ns - item.batch.received_ns)
             self._events += count
             self._batches += 1
             self._intents += len(item.output.intents)
@@ -85,7 +85,7 @@ class TelemetryPartition(StatelessSinkPartition[DecidedBatch]):
         self._file.close()
 
 
-class TelemetrySink(DynamicSink[DecidedBatch]):
+class TelemetrySink(DynamicSink[tuple[str, DecidedBatch]]):
     """One file a worker; only the worker that coordinates has something to say.
 
     Parameters

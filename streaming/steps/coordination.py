@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -16,7 +17,7 @@ State = dict[str, Any]
 ReleaseLoader = Callable[[str], Release | None]
 
 
-class CoordinationLogic(StatefulBatchLogic[Batch | EnginePart, DecidedBatch, State]):
+class CoordinationLogic(StatefulBatchLogic[EnginePart, DecidedBatch, State]):
     """Wait until a batch and all its engine parts are here, then run the coordinator over it.
 
     Batches are taken strictly by number, so neither the number of workers nor the order in which parts arrive can
@@ -40,13 +41,12 @@ class CoordinationLogic(StatefulBatchLogic[Batch | EnginePart, DecidedBatch, Sta
         self._coordinator.apply_release(self._load_release(release_id), release_no)
         self._release_no, self._release_id = release_no, release_id
 
-    def on_batch(self, values: list[Batch | EnginePart]) -> tuple[Iterable[DecidedBatch], bool]:
+    def on_batch(self, values: list[EnginePart]) -> tuple[Iterable[DecidedBatch], bool]:
         """Take in what arrived and decide every batch that is complete and next."""
         for value in values:
-            if isinstance(value, Batch):
-                self._batches[value.batch_no] = value
-            else:
-                self._parts.setdefault(value.batch_no, []).append(value)
+            if value.batch is not None:
+                self._batches[value.batch_no] = value.batch
+            self._parts.setdefault(value.batch_no, []).append(value)
         decided = []
         while (batch := self._complete()) is not None:
             decided.append(self._decide(batch))
@@ -54,18 +54,19 @@ class CoordinationLogic(StatefulBatchLogic[Batch | EnginePart, DecidedBatch, Sta
 
     def _complete(self) -> Batch | None:
         batch = self._batches.get(self._next_batch)
-        if batch is None or len(self._parts.get(self._next_batch, ())) < len(batch.instruments):
+        if batch is None or len(self._parts[self._next_batch]) < batch.parts:
             return None
         return batch
 
     def _decide(self, batch: Batch) -> DecidedBatch:
         del self._batches[batch.batch_no]
-        parts = self._parts.pop(batch.batch_no, [])
+        parts = self._parts.pop(batch.batch_no)
         if batch.release_no != self._release_no:
             self._apply(batch.release_no, batch.release_id)
         self._next_batch = batch.batch_no + 1
         intents = merge_intents([part.intents for part in parts])
-        return DecidedBatch(batch, self._coordinator.run(batch.events, batch.first_event_no, intents))
+        output = self._coordinator.run(batch.events, batch.first_event_no, intents)
+        return DecidedBatch(batch, output, time.monotonic_ns())
 
     def snapshot(self) -> State:
         """Return the account's whole state and the parts that wait."""

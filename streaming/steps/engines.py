@@ -47,13 +47,13 @@ class EngineLogic(StatefulBatchLogic[SymbolPart, EnginePart, State]):
         """Decide on each part in turn."""
         engines = self._engines
         if engines is None:
-            engines = self._open(int(values[0].events["instrument_id"][0]))
+            engines = self._open(values[0].instrument_id)
         decided = []
         for part in values:
             if part.release_no != self._release_no:
                 self._apply(part.release_no, part.release_id)
             intents = engines.run(part.events, part.first_event_no, part.positions)
-            decided.append(EnginePart(part.batch_no, self._instrument_id, intents))
+            decided.append(EnginePart(part.batch_no, intents, part.batch))
         return decided, StatefulBatchLogic.RETAIN
 
     def snapshot(self) -> State:
