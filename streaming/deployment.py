@@ -161,8 +161,25 @@ class Deployment:
             versions={name: version(name) for name in packages},
         )
 
+    def first_release(self) -> str:
+        """Return the verified release that a new run begins under, empty for the built-in defaults.
+
+        Raises
+        ------
+        ReleaseError
+            If it is missing or damaged.
+        """
+        if self.release is None:
+            return ""
+        release_id = self.store.current() if self.release == CURRENT else self.release
+        return self.store.load(release_id).id if release_id else ""
+
     def prepare(self) -> None:
-        """Create the folders and the recovery store, take over releases that a replay needs, forget an earlier stop."""
+        """Create the folders and the recovery store, take over releases that a replay needs, forget an earlier stop.
+
+        What can be found wrong before the flow starts is found here.
+        """
+        self.first_release()
         self.folders.prepare()
         require_room(self.workdir)
         make_folder(self.run_folder)

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from chimera_platform.cli import options as o
 from chimera_platform.cli.data_commands import open_events
 from chimera_platform.cli.output import emit
-from chimera_platform.configuration import with_parameters
 from chimera_platform.errors import ConfigurationError
-from chimera_platform.execution.records import OrderStatus
-from chimera_platform.market.sources import EventSource
-from chimera_platform.releases import Release, ReleaseStore, release_loader
 from chimera_platform.workdir import WorkDir
+
+if TYPE_CHECKING:
+    from chimera_platform.market.sources import EventSource
+    from chimera_platform.releases import Release
 
 
 def backtest(
@@ -43,7 +43,8 @@ def backtest(
 
     Example: chimera backtest --feed "sim://?symbols=XAUUSD,XAGUSD&seed=7"
     """
-    from chimera_platform.configuration import load_configuration
+    from chimera_platform.configuration import load_configuration, with_parameters
+    from chimera_platform.execution.records import OrderStatus
     from chimera_platform.journal.export import write_arrays
     from chimera_platform.simulation.backtest import run_backtest
     from chimera_platform.simulation.report import write_report
@@ -94,6 +95,8 @@ def _releases(
     folders: WorkDir, events: EventSource, release_id: str | None, *, use_model: bool
 ) -> tuple[Release | None, list[tuple[int, Release | None]]]:
     """Return the first release and the later ones by event: the named one alone, or those of a journal."""
+    from chimera_platform.releases import ReleaseStore, release_loader
+
     if release_id is not None:
         return release_loader(ReleaseStore(folders.releases), use_model)(release_id), []
     recorded = getattr(events, "release_schedule", None)

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from chimera_platform.cli import options as o
 from chimera_platform.cli.output import emit
-from chimera_platform.cli.parquet_file import write_parquet
-from chimera_platform.market.feeds import open_feed
-from chimera_platform.market.instruments import load_instruments
-from chimera_platform.market.sources import EventSource, open_source
+
+if TYPE_CHECKING:
+    from chimera_platform.market.sources import EventSource
 
 
 def open_events(
     source: Any, format: str | None, feed: str | None, symbols: str | None, instruments: Any
 ) -> EventSource:
     """Return the source that a command's arguments name; wrong usage when they name none or two."""
+    from chimera_platform.market.feeds import open_feed
+    from chimera_platform.market.instruments import load_instruments
+    from chimera_platform.market.sources import open_source
+
     known = load_instruments(instruments)
     if bool(source) == bool(feed):
         raise typer.BadParameter("name either files to read or a --feed URL", param_hint="SOURCE")
@@ -40,6 +43,7 @@ def book(
 
     Example: chimera book ../shared/data/lobster/GOOG_10.zip --levels 10 --out book.parquet
     """
+    from chimera_platform.cli.parquet_file import write_parquet
     from chimera_platform.market.depth_export import book_table
 
     table = book_table(open_events(source, format, feed, symbols, instruments), levels)
@@ -61,6 +65,7 @@ def features(
 
     Example: chimera features ../shared/data/oanda --symbols XAUUSD --out features.parquet
     """
+    from chimera_platform.cli.parquet_file import write_parquet
     from chimera_platform.microstructure.feature_names import FEATURE_NAMES
     from chimera_platform.microstructure.feature_stream import feature_table
 
@@ -87,6 +92,7 @@ def bars(
 
     Example: chimera bars ../shared/data/oanda --symbols XAUUSD --interval 1m --out bars.parquet
     """
+    from chimera_platform.cli.parquet_file import write_parquet
     from chimera_platform.market.bar_table import bar_table
 
     rows = write_parquet(bar_table(open_events(source, format, feed, symbols, instruments), interval), out)

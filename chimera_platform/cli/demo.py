@@ -5,16 +5,18 @@ from __future__ import annotations
 import shutil
 import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from chimera_platform.cli import options as o
-from chimera_platform.cli.demo_feed import DemoPlan, plan, recorded_feed, simulator_feed
-from chimera_platform.cli.demo_flow import DemoFlow
 from chimera_platform.cli.output import emit, errors
 from chimera_platform.errors import ConfigurationError
 from chimera_platform.workdir import FOLDERS, WorkDir
+
+if TYPE_CHECKING:
+    from chimera_platform.cli.demo_feed import DemoPlan
+    from chimera_platform.cli.demo_flow import DemoFlow
 
 _LIVE_SECONDS = 240.0  # the live day's length on the wall clock; the demo ends before it
 _AFTER_RELEASE_S = 15.0  # how long the flow trades under the new release before it is stopped
@@ -38,6 +40,9 @@ def demo(
 
     Example: chimera demo --workdir chimera-data/demo --fresh
     """
+    from chimera_platform.cli.demo_feed import plan, recorded_feed, simulator_feed
+    from chimera_platform.cli.demo_flow import DemoFlow
+
     folders = _folders(workdir, fresh)
     say = _Steps()
     feed = simulator_feed(seed) if source is None else recorded_feed(str(source), symbols)

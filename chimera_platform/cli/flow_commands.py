@@ -62,7 +62,7 @@ def run(
         use_model=not no_ml,
         statistics_s=statistics,
     )
-    errors.print(f"run {deployment.run_id} on {feed}; Ctrl-C stops it in order")
+    errors.print(f"run {deployment.run_id} on {feed}; Ctrl-C stops it in order", soft_wrap=True)
     emit(_run(deployment, workers, fresh), as_json=as_json, title="run")
 
 
@@ -102,7 +102,7 @@ def replay(
         use_model=not no_ml,
         segment_age_s=0.0,
     )
-    errors.print(f"replay {deployment.run_id} of {', '.join(map(str, source or ())) or feed}")
+    errors.print(f"replay {deployment.run_id} of {', '.join(map(str, source or ())) or feed}", soft_wrap=True)
     emit(_run(deployment, workers, fresh), as_json=as_json, title="replay")
 
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from chimera_platform.cli import options as o
 from chimera_platform.cli.output import emit, errors
-from chimera_platform.releases import ReleaseStore
 from chimera_platform.workdir import WorkDir
+
+if TYPE_CHECKING:
+    from chimera_platform.releases import ReleaseStore
 
 releases = typer.Typer(help="Releases: list, show, promote, roll back.", no_args_is_help=True)
 
@@ -36,6 +38,8 @@ def attribute(workdir: o.WorkdirOption = o.DEFAULT_WORKDIR, as_json: o.JsonOptio
 
 
 def _store(workdir: o.WorkdirOption) -> ReleaseStore:
+    from chimera_platform.releases import ReleaseStore
+
     return ReleaseStore(WorkDir(workdir).require().releases)
 
 

@@ -63,7 +63,7 @@ def build(deployment: Deployment, control: FlowControl, *, shared: bool) -> Data
             _timeline(deployment),
             control,
             options,
-            first_release=lambda: _first_release(deployment),
+            first_release=deployment.first_release,
             check_room=lambda: require_room(deployment.workdir),
             position=position,
         )
@@ -106,14 +106,6 @@ def _timeline(deployment: Deployment) -> ReleaseTimeline:
     rows = [read_rows(segment) for segment in list_segments(folder, "releases")]
     recorded = np.concatenate(rows) if rows else np.zeros(0, RELEASE_CHANGE_DTYPE)
     return ReleaseTimeline(recorded, writer.append, deployment.store, follow=deployment.release == CURRENT)
-
-
-def _first_release(deployment: Deployment) -> str:
-    """Return the release that a new run begins under; ReleaseError when it is damaged."""
-    if deployment.release is None:
-        return ""
-    release_id = deployment.store.current() if deployment.release == CURRENT else deployment.release
-    return deployment.store.load(release_id).id if release_id else ""
 
 
 def flow(workdir: str, **options: Any) -> Dataflow:

@@ -30,7 +30,7 @@ def refused(*arguments: object, status: int = 1, **environment: str) -> str:
         timeout=120,
     )
     assert result.returncode == status, result.stdout + result.stderr
-    assert "Traceback" not in result.stderr
+    assert "Traceback" not in result.stderr and "panicked" not in result.stderr
     return result.stderr.strip().splitlines()[-1]
 
 
