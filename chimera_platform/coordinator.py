@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from chimera_platform.coordination.intents import CHECKED_FIELDS, find_invalid_intent
 from chimera_platform.coordination.invariants import Violation, check_invariants
 from chimera_platform.coordination.loop import run_events
 from chimera_platform.coordination.state import CoordinatorParameters, CoordinatorState, new_rows, new_state
@@ -171,8 +172,8 @@ class Coordinator:
             events = np.array(events)  # the kernel would be compiled anew for a read-only or strided array
         numbered = _NO_INTENTS
         if len(intents):
-            self._check_intents(intents, first_event_no, len(events))
             numbered = intents.copy()
+            self._check_intents(numbered, first_event_no, len(events))
         self._reserve_rows(len(numbered))
         parts: list[list[Array]] = []
         event, intent = 0, 0
@@ -238,26 +239,17 @@ class Coordinator:
 
     def _check_intents(self, intents: Array, first_event_no: int, events: int) -> None:
         """Refuse intents that break the contract between engines and coordinator."""
-        numbers = intents["event_no"]
-        if numbers[0] < first_event_no or numbers[-1] >= first_event_no + events or (np.diff(numbers) < 0).any():
+        end = first_event_no + events
+        row, field = find_invalid_intent(intents, first_event_no, end, self._instruments)
+        if row < 0:
+            return
+        intent, name = intents[row], CHECKED_FIELDS[field]
+        if name == "event_no":
             raise ValueError(
-                f"intents of events {numbers[0]} to {numbers[-1]}; expected them in the order of event_no and within "
-                f"the batch's {first_event_no} to {first_event_no + events - 1}"
+                f"intents in no order or of no event of the batch: intent {row} is of event {intent['event_no']}; "
+                f"expected ascending numbers from {first_event_no} to {end - 1}"
             )
-        allowed = {
-            "instrument_id": (intents["instrument_id"] >= 0) & (intents["instrument_id"] < self._instruments),
-            "engine": intents["engine"] < ENGINE_COUNT,
-            "side": np.abs(intents["side"]) == 1,
-            "order_type": (intents["order_type"] == 1) | (intents["order_type"] == 2),
-            "size": intents["size"] >= 0,
-            "stop_distance": intents["stop_distance"] >= 1,
-            "target_distance": intents["target_distance"] >= 1,
-            "max_hold_ns": intents["max_hold_ns"] >= 1,
-        }
-        for field, valid in allowed.items():
-            if not valid.all():
-                first = int(np.argmin(valid))
-                raise ValueError(f"intent {first} of event {numbers[first]}: {field} is {intents[field][first]}")
+        raise ValueError(f"intent {row} of event {intent['event_no']}: {name} is {intent[name]}")
 
 
 def _output(intents: Array, parts: list[list[Array]]) -> CoordinatorOutput:

@@ -21,6 +21,8 @@ from chimera_platform.market.instruments import Universe
 if TYPE_CHECKING:
     from chimera_platform.releases import Release
 
+_INTENT_BYTES = np.dtype((np.void, INTENT_DTYPE.itemsize))  # joined as bytes: joining field by field takes 70 µs
+
 
 @kernel
 def _rows_by_instrument(events: Any, rows: Any) -> Any:
@@ -77,8 +79,8 @@ def merge_intents(parts: list[np.ndarray[Any, Any]]) -> np.ndarray[Any, Any]:
         return np.empty(0, INTENT_DTYPE)
     if len(parts) == 1:
         return parts[0]  # one instrument's engines write in this order
-    merged = np.concatenate(parts)
-    return merged[np.lexsort((merged["engine"], merged["instrument_id"], merged["event_no"]))]
+    merged = np.concatenate([part.view(_INTENT_BYTES) for part in parts]).view(INTENT_DTYPE)
+    return merged.take(np.lexsort((merged["engine"], merged["instrument_id"], merged["event_no"])))
 
 
 class DecisionPath:
