@@ -10,14 +10,17 @@ from typing import Annotated
 import typer
 
 from chimera_platform import __version__
+from chimera_platform.cli import options as o
 from chimera_platform.cli import unavailable
 from chimera_platform.cli.backtest_command import backtest
 from chimera_platform.cli.bench import bench
+from chimera_platform.cli.common_options import accept_common_options
 from chimera_platform.cli.data_commands import bars, book, features
 from chimera_platform.cli.demo import demo
 from chimera_platform.cli.doctor import doctor
 from chimera_platform.cli.flow_commands import replay, run
 from chimera_platform.cli.learning_commands import attribute, releases, train
+from chimera_platform.cli.output import emit
 from chimera_platform.cli.serve import serve
 from chimera_platform.cli.warehouse_commands import ingest, rebuild, sql
 from chimera_platform.errors import ChimeraError
@@ -39,13 +42,12 @@ def _main(
     """Order-flow trading: live flow, journal, warehouse, learning and releases in one loop."""
 
 
-@app.command()
-def version() -> None:
+def version(as_json: o.JsonOption = False) -> None:
     """Print the version.
 
     Example: chimera version
     """
-    print(__version__)
+    emit({"version": __version__}, as_json=as_json)
 
 
 for _command in (
@@ -64,8 +66,9 @@ for _command in (
     doctor,
     bench,
     serve,
+    version,
 ):
-    app.command()(_command)
+    app.command()(accept_common_options(_command))
 app.add_typer(releases, name="release")
 for _name in unavailable.COMMANDS:
     app.command(_name, context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(

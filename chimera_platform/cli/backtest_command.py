@@ -55,7 +55,7 @@ def backtest(
     configuration = load_configuration(config)
     if params is not None:
         configuration = with_parameters(configuration, _read_parameters(params))
-    events = open_events(source, format, feed, symbols, instruments)
+    events = open_events(source, format, feed, symbols, instruments, seed)
     first, schedule = _releases(folders, events, release, use_model=not no_ml)
     result = run_backtest(events, configuration, first, batch_size, schedule, seed)
     write_arrays({"intents": result.intents, "orders": result.orders, "fills": result.fills}, folders.out)

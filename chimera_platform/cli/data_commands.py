@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def open_events(
-    source: Any, format: str | None, feed: str | None, symbols: str | None, instruments: Any
+    source: Any, format: str | None, feed: str | None, symbols: str | None, instruments: Any, seed: int = 7
 ) -> EventSource:
     """Return the source that a command's arguments name; wrong usage when they name none or two."""
     from chimera_platform.market.feeds import open_feed
@@ -25,7 +25,7 @@ def open_events(
     if bool(source) == bool(feed):
         raise typer.BadParameter("name either files to read or a --feed URL", param_hint="SOURCE")
     if feed:
-        return open_feed(feed, known).source
+        return open_feed(o.with_seed(feed, seed), known).source
     return open_source(list(source), format, known, list(o.split_symbols(symbols)) or None)
 
 
@@ -37,6 +37,7 @@ def book(
     feed: o.FeedOption = None,
     symbols: o.SymbolsOption = None,
     instruments: o.InstrumentsOption = None,
+    seed: o.SeedOption = 7,
     as_json: o.JsonOption = False,
 ) -> None:
     """Write the order book after every event, in real prices.
@@ -46,7 +47,7 @@ def book(
     from chimera_platform.cli.parquet_file import write_parquet
     from chimera_platform.market.depth_export import book_table
 
-    table = book_table(open_events(source, format, feed, symbols, instruments), levels)
+    table = book_table(open_events(source, format, feed, symbols, instruments, seed), levels)
     rows = write_parquet(table, out)
     result = {"events": table.events, "rows": rows, "gaps": table.gaps, "crossed": table.crossed, "out": str(out)}
     emit(result, as_json=as_json, title="book")
@@ -59,6 +60,7 @@ def features(
     feed: o.FeedOption = None,
     symbols: o.SymbolsOption = None,
     instruments: o.InstrumentsOption = None,
+    seed: o.SeedOption = 7,
     as_json: o.JsonOption = False,
 ) -> None:
     """Write every feature at every event.
@@ -69,7 +71,7 @@ def features(
     from chimera_platform.microstructure.feature_names import FEATURE_NAMES
     from chimera_platform.microstructure.feature_stream import feature_table
 
-    table = feature_table(open_events(source, format, feed, symbols, instruments))
+    table = feature_table(open_events(source, format, feed, symbols, instruments, seed))
     rows = write_parquet(table, out)
     coarsened = table.stream.coalesced
     result = {"events": rows, "features": list(FEATURE_NAMES), "coarsened": coarsened, "out": str(out)}
@@ -86,6 +88,7 @@ def bars(
     feed: o.FeedOption = None,
     symbols: o.SymbolsOption = None,
     instruments: o.InstrumentsOption = None,
+    seed: o.SeedOption = 7,
     as_json: o.JsonOption = False,
 ) -> None:
     """Write bars: of the mid with bid and ask for quotes, of the prints for trades.
@@ -95,5 +98,5 @@ def bars(
     from chimera_platform.cli.parquet_file import write_parquet
     from chimera_platform.market.bar_table import bar_table
 
-    rows = write_parquet(bar_table(open_events(source, format, feed, symbols, instruments), interval), out)
+    rows = write_parquet(bar_table(open_events(source, format, feed, symbols, instruments, seed), interval), out)
     emit({"bars": rows, "interval": interval, "out": str(out)}, as_json=as_json, title="bars")

@@ -45,8 +45,9 @@ def run(
     Example: chimera run --symbols XAUUSD,XAGUSD --duration 30
     """
     if feed is None:
-        feed = f"sim://?symbols={symbols or o.DEFAULT_SYMBOLS}&seed={seed}"
+        feed = f"sim://?symbols={symbols or o.DEFAULT_SYMBOLS}"
         symbols = None
+    feed = o.with_seed(feed, seed)
     if feed.startswith("sim:"):
         speed = speed or _SIMULATOR_SPEED
     deployment = _deployment(
@@ -81,6 +82,7 @@ def replay(
     workdir: o.WorkdirOption = o.DEFAULT_WORKDIR,
     config: o.ConfigOption = None,
     instruments: o.InstrumentsOption = None,
+    seed: o.SeedOption = 7,
     as_json: o.JsonOption = False,
 ) -> None:
     """Send a recorded stream through the live flow, as fast as possible.
@@ -93,7 +95,7 @@ def replay(
         workdir=workdir,
         paths=tuple(source or ()),
         format=format,
-        feed=feed,
+        feed=feed and o.with_seed(feed, seed),
         symbols=o.split_symbols(symbols),
         config=config,
         instruments=instruments,

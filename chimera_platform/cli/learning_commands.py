@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from chimera_platform.cli import options as o
+from chimera_platform.cli.common_options import accept_common_options
 from chimera_platform.cli.output import emit, errors
 from chimera_platform.workdir import WorkDir
 
@@ -44,6 +45,7 @@ def _store(workdir: o.WorkdirOption) -> ReleaseStore:
 
 
 @releases.command("list")
+@accept_common_options
 def list_releases(workdir: o.WorkdirOption = o.DEFAULT_WORKDIR, as_json: o.JsonOption = False) -> None:
     """List the releases, the current one, and every change of it.
 
@@ -55,6 +57,7 @@ def list_releases(workdir: o.WorkdirOption = o.DEFAULT_WORKDIR, as_json: o.JsonO
 
 
 @releases.command("show")
+@accept_common_options
 def show(
     release_id: Annotated[str, typer.Argument(help="The release's id.")],
     workdir: o.WorkdirOption = o.DEFAULT_WORKDIR,
@@ -79,6 +82,7 @@ def show(
 
 
 @releases.command("promote")
+@accept_common_options
 def promote(
     release_id: Annotated[str, typer.Argument(help="The release's id.")],
     reason: Annotated[str, typer.Option("--reason", help="Why, for the record.")] = "by hand",
@@ -96,6 +100,7 @@ def promote(
 
 
 @releases.command("rollback")
+@accept_common_options
 def rollback(
     reason: Annotated[str, typer.Option("--reason", help="Why, for the record.")] = "by hand",
     workdir: o.WorkdirOption = o.DEFAULT_WORKDIR,

@@ -39,6 +39,13 @@ DEFAULT_WORKDIR = Path("chimera-data")
 DEFAULT_SYMBOLS = "XAUUSD,XAGUSD"
 
 
+def with_seed(feed: str, seed: int) -> str:
+    """Return the feed URL with ``--seed`` in it where it is the simulator's and names none."""
+    if not feed.startswith("sim:") or "seed=" in feed:
+        return feed
+    return f"{feed}{'&' if '?' in feed else '?'}seed={seed}"
+
+
 def split_symbols(text: str | None) -> tuple[str, ...]:
     """Return the symbols of a comma-separated list; ConfigurationError for an empty name in it."""
     if text is None:

@@ -60,6 +60,27 @@ def test_every_command_has_help_with_an_example(command: str) -> None:
     assert "Example: chimera" in result.output
 
 
+@pytest.mark.parametrize(
+    "command", [*commands(), "release list", "release show", "release promote", "release rollback"]
+)
+def test_every_command_accepts_the_common_options(command: str) -> None:
+    from typer.testing import CliRunner
+
+    from chimera_platform.cli.app import app
+
+    common = ["--workdir", "nowhere", "--config", "none.toml", "--seed", "3"]
+    assert CliRunner().invoke(app, [*command.split(), *common, "--help"]).exit_code == 0
+
+
+def test_the_seed_goes_into_a_simulator_feed_that_names_none() -> None:
+    from chimera_platform.cli.options import with_seed
+
+    assert with_seed("sim://?days=1", 5) == "sim://?days=1&seed=5"
+    assert with_seed("sim://", 5) == "sim://?seed=5"
+    assert with_seed("sim://?seed=2", 5) == "sim://?seed=2"
+    assert with_seed("replay:x.zip", 5) == "replay:x.zip"
+
+
 def test_ingesting_again_changes_nothing_and_a_rebuild_gives_the_same_rows(workdir: Path) -> None:
     assert chimera("ingest", "--workdir", workdir)["rows"] == 0
     query = "SELECT (SELECT count(*) FROM staging.events) AS events, (SELECT sum(size) FROM staging.fills) AS lots"
