@@ -6,6 +6,8 @@ import json
 import random
 import signal
 import socket
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -152,5 +154,33 @@ def test_a_cluster_of_processes_gives_the_same_digest(tmp_path: Path, reference:
     for process in processes:
         _, err = process.communicate(timeout=120)
         assert process.returncode == 0, err
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert (summary["events"], summary["digest"]) == (reference["events"], reference["digest"])
+
+
+@pytest.mark.slow
+def test_a_cluster_that_was_killed_goes_on_as_one_process_with_two_workers(
+    tmp_path: Path, reference: dict[str, object]
+) -> None:
+    recovery = tmp_path / "recovery" / "module"
+    recovery.mkdir(parents=True)
+    subprocess.run([sys.executable, "-m", "bytewax.recovery", str(recovery), "1"], check=True)
+    snapshots = ("-r", recovery, "-s", 1, "-b", 0)
+    begin = f'streaming.flows.live:flow("{tmp_path}", feed="{FEED}", release=None, '
+    # The same end in market time: history plus duration times speed.
+    paced = begin + f"segment_age_s=0.5, backfill_s=7200.0, speed=1200.0, duration_s={(MARKET_SECONDS - 7200) / 1200})"
+    whole = begin + f"duration_s={MARKET_SECONDS})"
+    addresses = f"127.0.0.1:{_free_port()};127.0.0.1:{_free_port()}"
+    # A backfill moves the end, so the limit of the whole stays where the reference has it.
+    paced = paced.replace(f"duration_s={MARKET_SECONDS}", f"duration_s={(MARKET_SECONDS - 7200) / 1200}")
+    processes = [bytewax([paced, "-i", k, "-a", addresses, *snapshots]) for k in range(2)]
+    wait_until(lambda: journaled_events(tmp_path) > 2_000, 60, processes[0])
+    for process in processes:
+        kill(process)
+    before = journaled_events(tmp_path)
+    assert 0 < before < reference["events"]  # type: ignore[operator]
+    process = bytewax([whole, "-w", 2, *snapshots])
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
     summary = json.loads((tmp_path / "out" / "summary.json").read_text())
     assert (summary["events"], summary["digest"]) == (reference["events"], reference["digest"])
