@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import logging
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -11,21 +12,26 @@ from bytewax.recovery import RecoveryConfig
 from bytewax.run import cli_main
 
 from chimera_platform.errors import ChimeraError
+from chimera_platform.warm_up import warm_up
 from streaming.control import FlowControl
 from streaming.deployment import Deployment
 from streaming.flows.live import build
 from streaming.summary import SUMMARY
 
+logger = logging.getLogger(__name__)
 _SNAPSHOT_INTERVAL = timedelta(seconds=1)
 
 
-def run_flow(deployment: Deployment, *, workers: int = 1, fresh: bool = False) -> dict[str, Any]:
+def run_flow(
+    deployment: Deployment, *, workers: int = 1, fresh: bool = False, say: Callable[[str], None] = logger.info
+) -> dict[str, Any]:
     """Run the flow until its feed ends or it is told to stop, continuing where an earlier execution was cut off.
 
     Parameters
     ----------
     workers : worker threads.
     fresh : forget what this run has done before.
+    say : told when kernels are compiled first.
 
     Returns
     -------
@@ -40,6 +46,7 @@ def run_flow(deployment: Deployment, *, workers: int = 1, fresh: bool = False) -
         if fresh:
             deployment.forget()
         deployment.prepare()
+        warm_up(say)
         control = FlowControl(deployment.stop_file)
         control.install_signal_handlers()
         dataflow = build(deployment, control, shared=workers > 1)

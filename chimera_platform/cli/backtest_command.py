@@ -10,7 +10,7 @@ import typer
 
 from chimera_platform.cli import options as o
 from chimera_platform.cli.data_commands import open_events
-from chimera_platform.cli.output import emit
+from chimera_platform.cli.output import emit, say
 from chimera_platform.errors import ConfigurationError
 from chimera_platform.workdir import WorkDir
 
@@ -48,10 +48,12 @@ def backtest(
     from chimera_platform.journal.export import write_arrays
     from chimera_platform.simulation.backtest import run_backtest
     from chimera_platform.simulation.report import write_report
+    from chimera_platform.warm_up import warm_up
 
     if engine != "v2":
         raise ConfigurationError(f"--engine is '{engine}'; expected 'v2': the V1 engines are not available yet")
     folders = WorkDir(workdir).prepare()
+    warm_up(say)
     configuration = load_configuration(config)
     if params is not None:
         configuration = with_parameters(configuration, _read_parameters(params))

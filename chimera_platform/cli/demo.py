@@ -42,9 +42,11 @@ def demo(
     """
     from chimera_platform.cli.demo_feed import plan, recorded_feed, simulator_feed
     from chimera_platform.cli.demo_flow import DemoFlow
+    from chimera_platform.warm_up import warm_up
 
     folders = _folders(workdir, fresh)
     say = _Steps()
+    warm_up(say)
     feed = simulator_feed(seed) if source is None else recorded_feed(str(source), symbols)
     say(f"seed {seed}; reading the feed's days: {feed}")
     played = plan(feed, _LIVE_SECONDS)

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from chimera_platform.cli import options as o
-from chimera_platform.cli.output import emit, errors
+from chimera_platform.cli.output import emit, say
 from chimera_platform.errors import ConfigurationError
 
 _SIMULATOR_SPEED = 600.0  # pace of the simulator in `run` unless told otherwise: ten market minutes a second
@@ -63,7 +63,7 @@ def run(
         use_model=not no_ml,
         statistics_s=statistics,
     )
-    errors.print(f"run {deployment.run_id} on {feed}; Ctrl-C stops it in order", soft_wrap=True)
+    say(f"run {deployment.run_id} on {feed}; Ctrl-C stops it in order")
     emit(_run(deployment, workers, fresh), as_json=as_json, title="run")
 
 
@@ -104,7 +104,7 @@ def replay(
         use_model=not no_ml,
         segment_age_s=0.0,
     )
-    errors.print(f"replay {deployment.run_id} of {', '.join(map(str, source or ())) or feed}", soft_wrap=True)
+    say(f"replay {deployment.run_id} of {', '.join(map(str, source or ())) or feed}")
     emit(_run(deployment, workers, fresh), as_json=as_json, title="replay")
 
 
@@ -125,4 +125,4 @@ def _deployment(**fields: Any) -> Any:
 def _run(deployment: Any, workers: int, fresh: bool) -> dict[str, Any]:
     from streaming.run import run_flow
 
-    return run_flow(deployment, workers=workers, fresh=fresh)
+    return run_flow(deployment, workers=workers, fresh=fresh, say=say)

@@ -9,7 +9,7 @@ import typer
 
 from chimera_platform.cli import options as o
 from chimera_platform.cli.common_options import accept_common_options
-from chimera_platform.cli.output import emit, errors
+from chimera_platform.cli.output import emit, say
 from chimera_platform.workdir import WorkDir
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def train(workdir: o.WorkdirOption = o.DEFAULT_WORKDIR, seed: o.SeedOption = 7, 
     """
     from pipelines.run import train as train_step
 
-    emit(train_step(WorkDir(workdir).require(), seed=seed, progress=errors.print), as_json=as_json, title="train")
+    emit(train_step(WorkDir(workdir).require(), seed=seed, progress=say), as_json=as_json, title="train")
 
 
 def attribute(workdir: o.WorkdirOption = o.DEFAULT_WORKDIR, as_json: o.JsonOption = False) -> None:
@@ -35,7 +35,7 @@ def attribute(workdir: o.WorkdirOption = o.DEFAULT_WORKDIR, as_json: o.JsonOptio
     """
     from pipelines.run import attribute as attribute_step
 
-    emit(attribute_step(WorkDir(workdir).require(), progress=errors.print), as_json=as_json, title="attribution")
+    emit(attribute_step(WorkDir(workdir).require(), progress=say), as_json=as_json, title="attribution")
 
 
 def _store(workdir: o.WorkdirOption) -> ReleaseStore:

@@ -14,6 +14,11 @@ errors = Console(stderr=True, highlight=False)
 _people = Console(highlight=False)
 
 
+def say(text: str) -> None:
+    """Print one line of progress on stderr, not folded and not interpreted."""
+    errors.print(text, soft_wrap=True, markup=False)
+
+
 def _plain(value: Any) -> Any:
     """Return ``value`` as JSON knows it: NaN and infinities become null, NumPy scalars Python's."""
     if isinstance(value, Mapping):

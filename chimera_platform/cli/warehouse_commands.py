@@ -9,12 +9,12 @@ from typing import Annotated, Literal
 import typer
 
 from chimera_platform.cli import options as o
-from chimera_platform.cli.output import emit, errors
+from chimera_platform.cli.output import emit, say
 from chimera_platform.workdir import WorkDir
 
 
 def _progress(what: str, done: int, total: int) -> None:
-    errors.print(f"{what} ({done} of {total} segments)")
+    say(f"{what} ({done} of {total} segments)")
 
 
 def ingest(workdir: o.WorkdirOption = o.DEFAULT_WORKDIR, as_json: o.JsonOption = False) -> None:

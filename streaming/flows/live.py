@@ -11,6 +11,7 @@ As a plain Bytewax module, with ``-w`` workers or as a cluster of processes on o
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from contextlib import ExitStack
@@ -28,6 +29,7 @@ from chimera_platform.journal.schema import TABLES
 from chimera_platform.journal.segments import list_segments, read_rows
 from chimera_platform.journal.writer import JournalSettings, JournalWriter, TableWriter
 from chimera_platform.releases import release_loader
+from chimera_platform.warm_up import warm_up
 from streaming.control import FlowControl
 from streaming.deployment import CURRENT, Deployment
 from streaming.items import EnginePart
@@ -40,6 +42,7 @@ from streaming.steps.coordination import CoordinationLogic
 from streaming.steps.engines import EngineLogic
 from streaming.summary import write_summary
 
+logger = logging.getLogger(__name__)
 _BLOCK_ALONE_S = 0.01  # nothing else on the worker waits
 _BLOCK_SHARED_S = 0.0005  # other workers' results arrive here too
 
@@ -124,6 +127,7 @@ def flow(workdir: str, **options: Any) -> Dataflow:
     deployment = Deployment(Path(workdir), **options)
     _held.enter_context(deployment.folders.lock(_process_id()))
     deployment.prepare()
+    warm_up(logger.info)
     control = FlowControl(deployment.stop_file)
     control.install_signal_handlers()
     return build(deployment, control, shared=True)
