@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from chimera_platform.cli.demo_flow import DemoFlow
 
 _LIVE_SECONDS = 240.0  # the live day's length on the wall clock; the demo ends before it
-_AFTER_RELEASE_S = 15.0  # how long the flow trades under the new release before it is stopped
+_AFTER_RELEASE_S = 30.0  # how long the flow trades under the new release before it is stopped
 _HISTORY_TIMEOUT_S = 600.0
 _SEAL_S = 6.0  # the flow seals rows that waited five seconds
 

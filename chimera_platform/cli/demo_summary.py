@@ -67,6 +67,7 @@ def write_plots(folders: WorkDir) -> list[Path]:
             side = "right" if late else "left"
             axes.annotate(text, (event_no, 0.06), xycoords=("data", "axes fraction"), ha=side, color="#c0392b")
     axes.set(title="Equity of the run", xlabel="event number", ylabel="equity")
+    axes.ticklabel_format(axis="both", style="plain", useOffset=False)
     axes.grid(alpha=0.3)
     paths = [folders.reports / "equity.png", folders.reports / "engines.png"]
     figure.savefig(paths[0], dpi=120)
