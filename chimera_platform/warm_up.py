@@ -48,7 +48,7 @@ def warm_up(say: Callable[[str], None]) -> None:
 
 
 def _fingerprint() -> str:
-    sha = hashlib.sha256(llvmlite.binding.get_host_cpu_name().encode())
+    sha = hashlib.sha256(f"{sys.implementation.cache_tag} {llvmlite.binding.get_host_cpu_name()}".encode())
     for entrance in _ENTRANCES:
         sha.update(source_fingerprint(_PACKAGE / entrance).encode())
     return sha.hexdigest()[:16]
