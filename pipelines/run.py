@@ -140,6 +140,12 @@ def attribute(workdir: WorkDir, progress: Progress | None = None) -> dict[str, A
     return attribute_days(workdir)
 
 
+def derive_learning_tables(workdir: WorkDir, progress: Progress | None = None) -> None:
+    """Make the ``learning`` tables of every day that lacks them: after a rebuild from nothing, all of them."""
+    if journal_days(workdir):
+        attribute(workdir, progress)
+
+
 def _prepare(workdir: WorkDir, say: Progress) -> None:
     say("ingesting new segments")
     ingest(workdir)

@@ -10,6 +10,7 @@ import typer
 
 from chimera_platform.cli import options as o
 from chimera_platform.cli.output import emit, say
+from chimera_platform.errors import WarehouseError
 from chimera_platform.workdir import WorkDir
 
 
@@ -28,13 +29,17 @@ def ingest(workdir: o.WorkdirOption = o.DEFAULT_WORKDIR, as_json: o.JsonOption =
 
 
 def rebuild(workdir: o.WorkdirOption = o.DEFAULT_WORKDIR, as_json: o.JsonOption = False) -> None:
-    """Drop the warehouse and make it again from the journal.
+    """Make the warehouse again from the journal: every table, labels and attribution included.
 
     Example: chimera rebuild --workdir chimera-data
     """
+    from pipelines.run import derive_learning_tables
     from warehouse.rebuild import rebuild as make_again
 
-    emit(asdict(make_again(WorkDir(workdir).require(), progress=_progress)), as_json=as_json, title="rebuild")
+    folders = WorkDir(workdir).require()
+    result = make_again(folders, progress=_progress)
+    derive_learning_tables(folders, progress=say)
+    emit(asdict(result), as_json=as_json, title="rebuild")
 
 
 def sql(
@@ -55,6 +60,9 @@ def sql(
     if as_json or format == "json":
         emit({"columns": frame.columns, "rows": frame.rows(named=True), "count": len(frame)}, as_json=True)
     elif format == "csv":
+        nested = [name for name, dtype in frame.schema.items() if dtype.is_nested()]
+        if nested:
+            raise WarehouseError(f"columns {', '.join(nested)} hold lists or structs, which CSV cannot; use --json")
         frame.write_csv(sys.stdout)
     else:
         with pl.Config(tbl_rows=50, tbl_cols=-1, tbl_hide_dataframe_shape=True, tbl_hide_column_data_types=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -89,6 +90,19 @@ def test_ingesting_again_changes_nothing_and_a_rebuild_gives_the_same_rows(workd
     assert chimera("sql", query, "--workdir", workdir)["rows"] == before
 
 
+def test_a_warehouse_that_was_deleted_comes_back_whole_labels_and_attribution_included(workdir: Path) -> None:
+    chimera("attribute", "--workdir", workdir)
+    tables = ("staging.events", "core.order_lifecycle", "learning.labelled_intents", "learning.attribution")
+    counted = ", ".join(
+        f"(SELECT (count(*), bit_xor(hash(t))) FROM {table} t)::VARCHAR AS x{k}" for k, table in enumerate(tables)
+    )
+    before = chimera("sql", f"SELECT {counted}", "--workdir", workdir)["rows"]
+    shutil.rmtree(workdir / "warehouse")
+    chimera("rebuild", "--workdir", workdir)
+    assert chimera("sql", f"SELECT {counted}", "--workdir", workdir)["rows"] == before
+    assert "(0," not in str(before)
+
+
 def test_sql_answers_in_three_forms_and_cannot_write(workdir: Path) -> None:
     query = "SELECT reason, count(*) AS n FROM core.decisions GROUP BY ALL ORDER BY n DESC, reason"
     rows = chimera("sql", query, "--workdir", workdir)["rows"]
@@ -96,6 +110,9 @@ def test_sql_answers_in_three_forms_and_cannot_write(workdir: Path) -> None:
     csv = texts("sql", query, "--format", "csv", "--workdir", workdir).splitlines()
     assert csv[0] == "reason,n" and csv[1] == f"{rows[0]['reason']},{rows[0]['n']}"
     assert rows[0]["reason"] in texts("sql", query, "--workdir", workdir)
+    command = [sys.executable, "-m", "chimera_platform", "sql", "SELECT [1, 2] AS pair", "--format", "csv"]
+    nested = subprocess.run([*command, "--workdir", workdir], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert nested.returncode == 1 and "lists or structs" in nested.stderr and "Traceback" not in nested.stderr
     assert "error" in chimera("sql", "DELETE FROM staging.fills", "--workdir", workdir, status=1)
 
 
