@@ -14,10 +14,12 @@ from typing import Any
 import numpy as np
 from bytewax.recovery import init_db_dir
 
+from chimera_platform import decision_path
 from chimera_platform.configuration import Configuration, load_configuration
 from chimera_platform.errors import ConfigurationError
 from chimera_platform.journal.manifest import RunManifest
 from chimera_platform.journal.storage import make_folder
+from chimera_platform.kernels import source_fingerprint
 from chimera_platform.market.feeds import open_feed
 from chimera_platform.market.instruments import load_instruments
 from chimera_platform.market.sources import EventSource, open_source
@@ -123,17 +125,25 @@ class Deployment:
 
     @cached_property
     def run_id(self) -> str:
-        """16 hex digits that name everything the result depends on: the same command continues the same run."""
+        """16 hex digits that name everything the result depends on: the same command continues the same run.
+
+        The kernels' source is part of it: what one version began is not continued by another.
+        """
         schedule = self.recorded_schedule() if self.release is None else None
         identity = {
             "source": self.source.description,
-            "symbols": list(self.source.universe.symbols),
+            "instruments": self._instruments,
             "configuration": self.configuration.model_dump(mode="json"),
             "release": self.release if schedule is None else [str(row) for row in schedule.tolist()],
             "use_model": self.use_model,
             "limit_ns": self.feed_options(0.0).limit_ns,
+            "kernels": source_fingerprint(Path(decision_path.__file__)),
         }
         return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
+
+    @property
+    def _instruments(self) -> list[dict[str, Any]]:
+        return [each.model_dump(mode="json") for each in self.source.universe.instruments]
 
     @cached_property
     def run_folder(self) -> Path:
@@ -155,7 +165,7 @@ class Deployment:
         packages = ("chimera-platform", "bytewax", "numba", "numpy")
         return RunManifest(
             run_id=self.run_id,
-            instruments=[each.model_dump(mode="json") for each in self.source.universe.instruments],
+            instruments=self._instruments,
             source=self.source.description,
             configuration=self.configuration.model_dump(mode="json"),
             versions={name: version(name) for name in packages},

@@ -18,6 +18,8 @@ from chimera_platform.decision_path import DecisionPath
 from chimera_platform.digest import RunDigest
 from chimera_platform.market.feeds import open_feed
 from chimera_platform.market.instruments import load_instruments
+from chimera_platform.market.sources import open_source
+from chimera_platform.simulation.backtest import run_backtest
 from streaming.deployment import Deployment
 from streaming.run import run_flow
 from tests.e2e.flow_process import bytewax, chimera, journaled_events, kill, start, wait_until
@@ -74,6 +76,29 @@ def test_backtest_gives_the_digest_of_the_replay(tmp_path: Path) -> None:
     assert tested["digest"] == replayed["digest"]
     journaled = chimera("backtest", tmp_path / "replay", "--workdir", tmp_path / "backtest")
     assert journaled["digest"] == replayed["digest"]
+
+
+@pytest.mark.real_data
+@pytest.mark.parametrize(
+    ("path", "symbol"),
+    [("lobster/LOBSTER_SampleFile_GOOG_2012-06-21_10.zip", "GOOG"), ("binance/usdm_btcusdt_20240808.gz", "BTCUSDT")],
+)
+def test_real_books_give_one_digest_too(tmp_path: Path, real_data: Path, path: str, symbol: str) -> None:
+    source = (real_data / path,)
+    few = run_flow(Deployment(tmp_path / "few", paths=source, release=None, batch_size=4096), workers=2)
+    many = run_flow(Deployment(tmp_path / "many", paths=source, release=None, batch_size=37))
+    tested = run_backtest(open_source(list(source), None, load_instruments()), Configuration())
+    print(f"{symbol}: {few['events']} events, {few['fills']} fills, digest {few['digest'][:16]}")
+    assert few["digest"] == many["digest"] == tested.digest and few["fills"] > 10
+
+
+def test_another_fee_is_another_run(tmp_path: Path) -> None:
+    dearer = tmp_path / "instruments.toml"
+    dearer.write_text("[XAUUSD.fees]\ntaker_ppm = 11\n")
+    usual = Deployment(tmp_path, feed=FEED, duration_s=60.0, release=None)
+    other = Deployment(tmp_path, feed=FEED, duration_s=60.0, release=None, instruments=dearer)
+    assert usual.run_id != other.run_id
+    assert run_flow(usual)["run_id"] != run_flow(other)["run_id"]
 
 
 def test_a_finished_run_started_again_changes_nothing(tmp_path: Path) -> None:
