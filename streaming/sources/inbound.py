@@ -35,7 +35,7 @@ class Inbound:
     """
 
     def __init__(self, capacity: int = 262_144) -> None:
-        self._queue: queue.SimpleQueue[Records | EndOfFeed | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[Records | EndOfFeed] = queue.SimpleQueue()
         self._capacity = capacity
         self._held = 0
         self._lock = threading.Lock()
@@ -57,10 +57,6 @@ class Inbound:
     def end(self, failure: BaseException | None = None) -> None:
         """Say that no more events come."""
         self._queue.put(EndOfFeed(failure))
-
-    def wake(self) -> None:
-        """Wake a waiting reader without events: control has changed."""
-        self._queue.put(None)
 
     @property
     def held(self) -> int:
@@ -100,7 +96,7 @@ class Inbound:
         if isinstance(item, EndOfFeed):
             self._end = item
             return False
-        if item is None or len(item) == 0:
+        if len(item) == 0:
             return False
         self._rest = item
         return True
