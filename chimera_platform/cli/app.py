@@ -22,6 +22,7 @@ from chimera_platform.cli.flow_commands import replay, run
 from chimera_platform.cli.learning_commands import attribute, releases, train
 from chimera_platform.cli.output import emit
 from chimera_platform.cli.serve import serve
+from chimera_platform.cli.signals_command import signals
 from chimera_platform.cli.warehouse_commands import ingest, rebuild, sql
 from chimera_platform.errors import ChimeraError
 
@@ -58,6 +59,7 @@ for _command in (
     book,
     features,
     bars,
+    signals,
     ingest,
     rebuild,
     sql,

@@ -9,7 +9,6 @@ import typer
 from chimera_platform.errors import ConfigurationError
 
 COMMANDS = {
-    "signals": "every detector's and strategy's output",
     "scan": "the scanner over many instruments",
     "optimize": "the parameter search",
     "report": "performance and execution quality as HTML and text",
