@@ -14,6 +14,10 @@ class EpisodeKind(IntEnum):
     ICEBERG = 2  # one resting order shows a peak again and again at one price (native: same order id)
     COMPRESSION = 3  # efficient prices are held in narrow ranges, all symbols at once
     TREND = 4  # efficient prices leave their ranges with a drift, most of correlated symbols together
+    NEWS = 5  # efficient prices jump, all symbols at once; makers step back and trading bursts
+    DROUGHT = 6  # one side's orders are withdrawn and stay away: a vacuum made by cancels
+    ABSORPTION = 7  # one side refills a level again and again against aggressive flow; it holds or breaks
+    STOP_RUN = 8  # a burst through the recent extreme, which nothing but the burst moves: prices return
 
 
 class VolatilityRegime(IntEnum):
@@ -31,15 +35,21 @@ EPISODE_DTYPE = np.dtype(
         ("first_event_no", "<i8"),  # row number of its first event in the stream (phases: next event from start_ts on)
         ("last_event_no", "<i8"),  # row number of its last event (phases: last event before the end)
         ("order_id", "<i8"),  # iceberg: the resting order; 0 otherwise
-        ("price", "<i8"),  # ticks; sweep: touch it started from; iceberg: its price; phases: efficient price at start
-        ("end_price", "<i8"),  # ticks; sweep: last price traded; phases: efficient price at the end; iceberg: its price
-        ("size", "<i8"),  # lots traded by the sweep, or traded against the iceberg; 0 for phases
-        ("levels", "<i8"),  # sweep: price levels emptied; iceberg: refills; 0 for phases
-        ("peak", "<i8"),  # iceberg: lots displayed at most; 0 otherwise
+        # ticks; sweep: touch it started from; iceberg, absorption: their price; phases, news: efficient price before;
+        # drought: touch before; stop run: the extreme that is broken
+        ("price", "<i8"),
+        # ticks; sweep, stop run: last price traded by the burst; iceberg: its price; phases, news: efficient price at
+        # the end; drought, absorption: touch at the end
+        ("end_price", "<i8"),
+        ("size", "<i8"),  # lots traded: by the burst, against iceberg or level; drought: withdrawn; 0 for phases, news
+        ("levels", "<i8"),  # sweep, stop run: levels emptied; iceberg, absorption: refills; drought: orders withdrawn
+        ("peak", "<i8"),  # lots; iceberg: displayed at most; absorption: refilled up to; drought: side's before
         ("hidden", "<i8"),  # iceberg: lots hidden at the start; 0 otherwise
         ("instrument_id", "<i4"),
         ("kind", "u1"),  # EpisodeKind
-        ("side", "i1"),  # sweep: aggressor; iceberg: resting side; trend: direction; compression: 0
+        ("side", "i1"),  # aggressor, resting or emptied side, or direction; compression: 0
+        ("difficulty", "u1"),  # 1 (clear) to 3 (near the usual flow) for news and what follows it; 0 for the others
+        ("outcome", "u1"),  # absorption: 1 held, 0 broken; stop run: 1 returned, 0 not in time; 0 for the others
     ]
 )
 """One row an episode, in order of its end.
@@ -47,6 +57,10 @@ EPISODE_DTYPE = np.dtype(
 A sweep's events are the EXECUTE records ``first_event_no..last_event_no`` of its instrument; nothing else happens in
 between. An iceberg's events are the records of ``order_id`` from its ADD at ``first_event_no`` to ``last_event_no``:
 each refill is an ADD of the same id, at the same price, within the source event whose EXECUTE emptied what was shown.
+
+The rows of news, drought, absorption and stop run span the time from start to end, ``first_event_no..last_event_no``
+of all symbols. A drought begins with its DELETE records; a stop run's first ``EXECUTE`` records are the burst; the
+level that absorbs is ``price``, and each refill an ADD there. A symbol has one of the four at a time.
 """
 
 REGIME_DTYPE = np.dtype(

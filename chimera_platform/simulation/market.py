@@ -20,7 +20,7 @@ from chimera_platform.simulation.market_calendar import sessions
 from chimera_platform.simulation.market_random import seeded_random
 from chimera_platform.simulation.market_settings import MarketSettings, profile_of, profile_records
 from chimera_platform.simulation.order_flow_book import FLOW_BOOK_DTYPE, NO_ORDER
-from chimera_platform.simulation.order_flow_loop import generate
+from chimera_platform.simulation.order_flow_loop import RATES, generate
 from chimera_platform.simulation.order_flow_records import EPISODE_CAPACITY, MARKET_DTYPE
 from chimera_platform.simulation.regimes import SYMBOL_DTYPE, day_curve, regime_records
 
@@ -57,10 +57,11 @@ class OrderFlow:
         self.episodes = np.zeros(0, EPISODE_DTYPE)
         self.regimes = np.zeros(0, REGIME_DTYPE)
         self._parameters = to_record(settings)
-        self._regime_records = regime_records(settings)
+        own = regime_records(settings)
+        self._regime_records = np.concatenate([own, np.zeros(count, own.dtype)])
         self._curve = day_curve(settings)
         self._times = times
-        self._rates = np.zeros((count, 6))
+        self._rates = np.zeros((count, RATES + 1))
         self._episode_rows = np.zeros(EPISODE_CAPACITY, EPISODE_DTYPE)
         self._regime_rows = np.zeros(EPISODE_CAPACITY, REGIME_DTYPE)
 

@@ -84,6 +84,24 @@ class MarketSettings(Settings):
     breakout_share: float = Field(default=0.7, ge=0.0, le=1.0, description="of compressions that end in a trend")
     trend_minutes: float = Field(default=25.0, ge=2.0, le=600.0, description="mean length, min")
     trend_strength: float = Field(default=0.6, ge=0.0, le=5.0, description="mean move of a trend, daily volatilities")
+    episode_difficulty: int = Field(
+        default=1, ge=1, le=3, description="of news and what follows: 1 clear, 3 near the usual flow"
+    )
+    news_a_day: float = Field(default=0.0, ge=0.0, le=1_000.0, description="mean a session, of all symbols at once")
+    news_strength: float = Field(default=0.4, ge=0.0, le=5.0, description="mean jump, daily volatilities")
+    news_s: float = Field(default=60.0, ge=1.0, le=3_600.0, description="makers stay back so long, s")
+    droughts_a_day: float = Field(default=0.0, ge=0.0, le=1_000.0, description="mean a symbol and session")
+    drought_s: float = Field(default=60.0, ge=1.0, le=3_600.0, description="orders stay away so long, s")
+    absorptions_a_day: float = Field(default=0.0, ge=0.0, le=1_000.0, description="mean a symbol and session")
+    absorption_s: float = Field(default=90.0, ge=5.0, le=3_600.0, description="the attack lasts at most, s")
+    absorption_break_share: float = Field(
+        default=0.3, ge=0.0, le=1.0, description="of absorptions whose refills stop under attack"
+    )
+    stop_runs_a_day: float = Field(
+        default=0.0, ge=0.0, le=1_000.0, description="mean a symbol and session; those without an extreme near fail"
+    )
+    stop_run_window_ms: int = Field(default=400, ge=1, le=5_000, description="time within which the burst runs, ms")
+    stop_run_s: float = Field(default=180.0, ge=5.0, le=3_600.0, description="prices are given to return, s")
     overnight: float = Field(default=0.3, ge=0.0, le=5.0, description="gap between sessions, daily volatilities")
     calm: RegimeSettings = RegimeSettings(
         dwell_minutes=50.0, volatility=0.6, activity=0.7, half_spread=0.6, maker_lag_s=6.0, informed=0.3, lean=0.6

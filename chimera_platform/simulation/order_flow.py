@@ -11,12 +11,15 @@ from typing import Any
 
 from chimera_platform.kernels import kernel
 from chimera_platform.market.events import EventKind
+from chimera_platform.simulation.episodes import EpisodeKind
 from chimera_platform.simulation.market_random import exponential, uniform
 from chimera_platform.simulation.order_flow_book import ASK, BID, NO_ORDER, add_order, remove_order
 from chimera_platform.simulation.order_flow_records import emit
 
 ADD, DELETE = int(EventKind.ADD), int(EventKind.DELETE)
 
+NO_SCENARIO = 0
+DROUGHT, ABSORPTION = int(EpisodeKind.DROUGHT), int(EpisodeKind.ABSORPTION)
 LEVELS_MIN = 5  # price levels that every side keeps
 REACH = 500  # quote steps behind the touch at which an order is withdrawn
 FAR_MAX = 64  # orders withdrawn for that at once, each side
@@ -55,6 +58,32 @@ def draw_size(parameters: Any, relative: Any, unit: Any, random: Any) -> Any:
 def is_full(parameters: Any, book: Any, side: Any) -> Any:
     """Return whether ``side`` takes no more orders; what keeps the tables within their bounds."""
     return book.live_count[side] >= 4 * parameters.orders_a_side
+
+
+@kernel
+def is_absorbing(symbol: Any, side: Any, price: Any) -> Any:
+    """Return whether the level at ``price`` (quote steps) is the one that absorbs."""
+    return symbol.scenario == ABSORPTION and side == symbol.scenario_side and price == symbol.scenario_price
+
+
+@kernel
+def is_held(market: Any, symbol: Any, side: Any, price: Any) -> Any:
+    """Return whether the level absorbs and is still refilled: nobody withdraws there, no order takes the whole."""
+    return is_absorbing(symbol, side, price) and market.ts < symbol.scenario_until
+
+
+@kernel
+def remaining_share(difficulty: Any) -> Any:
+    """Return the share of orders that a drought leaves."""
+    return 0.1 if difficulty < 2 else 0.35 if difficulty < 3 else 0.6
+
+
+@kernel
+def stays_away(parameters: Any, symbol: Any, side: Any, random: Any) -> Any:
+    """Return whether a new order on ``side`` is not placed because of a drought."""
+    if symbol.scenario != DROUGHT or side != symbol.scenario_side:
+        return False
+    return uniform(random) >= remaining_share(parameters.episode_difficulty)
 
 
 @kernel

@@ -10,10 +10,21 @@ from typing import Any
 
 from chimera_platform.kernels import kernel
 from chimera_platform.simulation.market_random import exponential, uniform
+from chimera_platform.simulation.order_flow import ABSORPTION, NO_SCENARIO
 from chimera_platform.simulation.order_flow_book import ASK, BID, NO_ORDER
 from chimera_platform.simulation.order_flow_icebergs import iceberg_action, withdraw_far
 from chimera_platform.simulation.order_flow_quotes import cancel_action, limit_action
 from chimera_platform.simulation.order_flow_records import EPISODE_CAPACITY
+from chimera_platform.simulation.order_flow_scenario_ends import watch_scenario
+from chimera_platform.simulation.order_flow_scenarios import (
+    NEWS,
+    absorption_action,
+    attack_action,
+    by_difficulty,
+    drought_action,
+    set_news_regime,
+    stop_run_action,
+)
 from chimera_platform.simulation.order_flow_sessions import (
     DAY_NS,
     HOUR_NS,
@@ -25,12 +36,16 @@ from chimera_platform.simulation.order_flow_sessions import (
 from chimera_platform.simulation.order_flow_trades import market_action, sweep_action
 
 ROOM = 1024  # rows that one turn of the loop needs at most
+TRUTH_ROOM = 4  # rows of ground truth that it needs at most, a symbol
+RATES = 9  # intensities of a symbol; their sum stands behind them
+REGIMES = 3  # rows of the settings' regimes; behind them one a symbol for the time after news
 
 
 @kernel
 def set_intensities(parameters: Any, regime: Any, curve: Any, market: Any, symbol: Any, book: Any, rates: Any) -> Any:
-    """Write the symbol's intensities (events a second) of limit, cancel, market, sweep and iceberg; return their sum.
+    """Write the symbol's intensities (events a second); return their sum.
 
+    In order: limit, cancel, market, sweep, iceberg, drought, absorption, stop run, attack on a level that absorbs.
     Cancels grow with the orders that rest, which is what keeps the book's depth near its setting.
     """
     hour = curve[(market.step_end - 1) % DAY_NS // HOUR_NS]  # constant between two points of the grid
@@ -42,7 +57,53 @@ def set_intensities(parameters: Any, regime: Any, curve: Any, market: Any, symbo
     rates[2] = flow * parameters.market_share
     rates[3] = parameters.sweeps_a_day * hour * regime.activity / day_s
     rates[4] = parameters.icebergs_a_day * hour * regime.activity / day_s if symbol.iceberg_slot == NO_ORDER else 0.0
-    return rates[0] + rates[1] + rates[2] + rates[3] + rates[4]
+    usual = rates[0] + rates[1] + rates[2] + rates[3] + rates[4]
+    if parameters.droughts_a_day + parameters.absorptions_a_day + parameters.stop_runs_a_day == 0.0:
+        return usual  # the others stay 0
+    calm = hour * regime.activity / day_s if symbol.scenario == NO_SCENARIO else 0.0
+    rates[5] = parameters.droughts_a_day * calm
+    rates[6] = parameters.absorptions_a_day * calm
+    rates[7] = parameters.stop_runs_a_day * calm
+    rates[8] = 0.0
+    if symbol.scenario == ABSORPTION:
+        base = parameters.rate * (1.0 - parameters.burst_branching) * hour * regime.activity
+        rates[8] = base * parameters.market_share * by_difficulty(parameters.episode_difficulty, 30.0, 12.0, 4.0)
+    return usual + rates[5] + rates[6] + rates[7] + rates[8]
+
+
+@kernel
+def regime_row(parameters: Any, regimes: Any, market: Any, symbol: Any, instrument: Any) -> Any:
+    """Return the row of ``regimes`` that the symbol behaves by now; after news one of its own, written here."""
+    if symbol.scenario != NEWS:
+        return market.regime
+    set_news_regime(parameters, regimes[market.regime], regimes[REGIMES + instrument])
+    return REGIMES + instrument
+
+
+@kernel
+def act_scenario(
+    parameters: Any,
+    regime: Any,
+    profile: Any,
+    market: Any,
+    symbol: Any,
+    book: Any,
+    instrument: Any,
+    rates: Any,
+    draw: Any,
+    episodes: Any,
+    out: Any,
+    random: Any,
+) -> None:
+    """Begin the scenario, or attack; ``draw`` is uniform over their intensities, ``rates[5:]``."""
+    if draw < rates[5]:
+        drought_action(parameters, profile, market, symbol, book, instrument, out, random)
+    elif draw < rates[5] + rates[6]:
+        absorption_action(parameters, regime, profile, market, symbol, book, instrument, out, random)
+    elif draw < rates[5] + rates[6] + rates[7]:
+        stop_run_action(parameters, profile, market, symbol, book, instrument, out, episodes, random)
+    elif symbol.scenario == ABSORPTION:
+        attack_action(parameters, regime, profile, market, symbol, book, instrument, out, episodes, random)
 
 
 @kernel
@@ -62,7 +123,11 @@ def act(
 ) -> None:
     """Do the action that ``draw``, uniform over the summed intensities, falls on."""
     withdraw_far(parameters, profile, market, symbol, book, instrument, out, episodes, random)
-    if draw < rates[0]:
+    usual = rates[0] + rates[1] + rates[2] + rates[3] + rates[4]
+    if rates[RATES] > usual and draw >= usual:
+        rest = draw - usual
+        act_scenario(parameters, regime, profile, market, symbol, book, instrument, rates, rest, episodes, out, random)
+    elif draw < rates[0]:
         limit_action(parameters, regime, profile, market, symbol, book, instrument, out, random)
     elif draw < rates[0] + rates[1]:
         cancel_action(parameters, regime, profile, market, symbol, book, instrument, out, random)
@@ -72,6 +137,8 @@ def act(
         sweep_action(parameters, profile, market, symbol, book, instrument, out, episodes, random)
     elif symbol.iceberg_slot == NO_ORDER:
         iceberg_action(parameters, profile, market, symbol, book, instrument, out, random)
+    if symbol.scenario != NO_SCENARIO:
+        watch_scenario(parameters, profile, market, symbol, book, instrument, out, episodes, random)
 
 
 @kernel
@@ -90,14 +157,17 @@ def trade_until(
     random: Any,
 ) -> None:
     """Let the clocks race until the time ``until`` (ns UTC), or until there is no more room for rows."""
-    regime, count = regimes[market.regime], len(symbols)
+    count = len(symbols)
     total = 0.0
     for i in range(count):
-        rates[i, 5] = set_intensities(parameters, regime, curve, market, symbols[i], books[i], rates[i])
-        total += rates[i, 5]
+        regime = regimes[regime_row(parameters, regimes, market, symbols[i], i)]
+        rates[i, RATES] = set_intensities(parameters, regime, curve, market, symbols[i], books[i], rates[i])
+        total += rates[i, RATES]
     # A sweep may run over `until`: then nothing more is drawn, or the stream would depend on where a chunk ends.
     while (
-        market.ts < until and market.rows <= len(out) - ROOM - count and market.episodes < EPISODE_CAPACITY - 2 * count
+        market.ts < until
+        and market.rows <= len(out) - ROOM - count
+        and market.episodes < EPISODE_CAPACITY - TRUTH_ROOM * count
     ):
         wait_ns = int(exponential(random, 1e9 / total)) + 1
         if market.ts + wait_ns >= until:
@@ -105,14 +175,15 @@ def trade_until(
             return
         market.ts += wait_ns
         draw, i = uniform(random) * total, 0
-        while i < count - 1 and draw >= rates[i, 5]:
-            draw -= rates[i, 5]
+        while i < count - 1 and draw >= rates[i, RATES]:
+            draw -= rates[i, RATES]
             i += 1
+        regime = regimes[regime_row(parameters, regimes, market, symbols[i], i)]
         act(parameters, regime, profiles[i], market, symbols[i], books[i], i, rates[i], draw, episodes, out, random)
-        rates[i, 5] = set_intensities(parameters, regime, curve, market, symbols[i], books[i], rates[i])
+        rates[i, RATES] = set_intensities(parameters, regime, curve, market, symbols[i], books[i], rates[i])
         total = 0.0
         for k in range(count):
-            total += rates[k, 5]
+            total += rates[k, RATES]
 
 
 @kernel
@@ -134,10 +205,11 @@ def generate(
 
     Parameters
     ----------
-    parameters, regimes, profiles, curve : records of the settings; shapes (), (3,), (n,), (24,).
+    parameters, regimes, profiles, curve : records of the settings; shapes (), (REGIMES + n,), (n,), (24,); the
+        regimes behind the settings' own are scratch.
     sessions : i8, shape (sessions, 2): opening and close, ns UTC.
     market, symbols, books : the state; shapes (), (n,), (n,).
-    rates : f8 scratch, shape (n, 6).
+    rates : f8 scratch, shape (n, RATES + 1).
     episodes, spans : ground truth of this chunk, EPISODE_CAPACITY rows each; counts in ``market``.
     out : EVENT_DTYPE; a turn of the loop begins only where ROOM rows are left, so the stream does not depend on its
         length.
@@ -149,7 +221,7 @@ def generate(
     market.episodes = 0
     market.spans = 0
     room = len(out) - ROOM - count
-    truth_room = EPISODE_CAPACITY - 2 * count
+    truth_room = EPISODE_CAPACITY - TRUTH_ROOM * count
     while market.done == 0 and market.rows <= room and market.episodes < truth_room and market.spans < truth_room:
         if market.session == len(sessions):
             market.done = 1

@@ -14,9 +14,11 @@ from chimera_platform.simulation.order_flow import (
     delete_order,
     draw_size,
     is_full,
+    is_held,
     lean_of,
     place_order,
     sign_of,
+    stays_away,
 )
 from chimera_platform.simulation.order_flow_book import ASK, BID, NO_ORDER, head_of, level_lots, reduce_order
 from chimera_platform.simulation.order_flow_records import emit, finish_event
@@ -67,7 +69,7 @@ def limit_action(
     bids = (1.0 + 0.8 * lean) * appetite(parameters, book, BID)
     asks = (1.0 - 0.8 * lean) * appetite(parameters, book, ASK)
     side = BID if uniform(random) * (bids + asks) < bids else ASK
-    if is_full(parameters, book, side):
+    if is_full(parameters, book, side) or stays_away(parameters, symbol, side, random):
         return
     price = limit_price(parameters, regime, symbol, book, side, random)
     if sign_of(side) * (book.best[side] - price) > REACH // 2:
@@ -124,6 +126,8 @@ def withdraw_touch(
         place_order(
             market, out, book, instrument, profile, side, price, draw_size(parameters, 1.0, profile.size_unit, random)
         )
+    if is_held(market, symbol, side, book.best[side]):
+        return
     slot = head_of(book, book.best[side])
     for _ in range(WITHDRAWALS_MAX):
         behind = book.order_next[slot]
@@ -153,7 +157,7 @@ def requote(
     """Let makers who left the other touch follow fair value on ``side``: a better price, or more at the best one."""
     edge = sign_of(side) * (symbol.fair - book.best[side])
     steps = min(int(edge - regime.half_spread), book.best[ASK] - book.best[BID] - 1)
-    if steps < 0 or is_full(parameters, book, side):
+    if steps < 0 or is_full(parameters, book, side) or stays_away(parameters, symbol, side, random):
         return
     size = draw_size(parameters, 2.0 * regime.depth, profile.size_unit, random)
     place_order(market, out, book, instrument, profile, side, book.best[side] + sign_of(side) * steps, size)
@@ -174,7 +178,7 @@ def cancel_action(
 ) -> None:
     """Makers leave a stale touch together; otherwise someone withdraws an order, or part of it.
 
-    Nothing happens where the order is an iceberg or the side would get too thin.
+    Nothing happens where the order is an iceberg or on a level that is held, or the side would get too thin.
     """
     stale = stale_side(regime, symbol, book)
     if stale != NO_ORDER and uniform(random) < parameters.stale_share:
@@ -187,7 +191,7 @@ def cancel_action(
     bids = book.live_count[BID] * (1.0 - 0.8 * lean)
     side = ASK if uniform(random) * (asks + bids) < asks else BID
     slot = pick_cancel(book, side, -lean * sign_of(side), random)
-    if slot == symbol.iceberg_slot:
+    if slot == symbol.iceberg_slot or is_held(market, symbol, side, book.order_price[slot]):
         return
     size, unit = book.order_size[slot], profile.size_unit
     if size > unit and uniform(random) < 0.25:

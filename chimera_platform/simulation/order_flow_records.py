@@ -102,5 +102,7 @@ def record_episode(market: Any, episodes: Any, kind: Any, instrument: Any, side:
     row.instrument_id = instrument
     row.kind = kind
     row.side = side
+    row.difficulty = 0
+    row.outcome = 0
     market.episodes += 1
     return market.episodes - 1

@@ -8,10 +8,12 @@ from typing import Any
 from chimera_platform.kernels import kernel
 from chimera_platform.market.events import EventKind, StatusCode
 from chimera_platform.simulation.market_random import below, normal, uniform
-from chimera_platform.simulation.order_flow import draw_size, place_order, sign_of
+from chimera_platform.simulation.order_flow import NO_SCENARIO, draw_size, place_order, sign_of
 from chimera_platform.simulation.order_flow_book import BID, NO_ORDER, clear_flow_book
 from chimera_platform.simulation.order_flow_icebergs import finish_iceberg, withdraw_iceberg
 from chimera_platform.simulation.order_flow_records import emit, emit_status, event_number, finish_event, record_episode
+from chimera_platform.simulation.order_flow_scenario_ends import end_scenario
+from chimera_platform.simulation.order_flow_scenarios import break_news, track_extremes
 from chimera_platform.simulation.regimes import (
     COMPRESSION,
     NO_PHASE,
@@ -76,6 +78,21 @@ def step_phases(
 
 
 @kernel
+def step_scenarios(
+    parameters: Any, profiles: Any, market: Any, symbols: Any, books: Any, episodes: Any, step_s: Any, random: Any
+) -> None:
+    """Let the scenarios end whose time is over, and news come."""
+    for i in range(len(symbols)):
+        if symbols[i].scenario != NO_SCENARIO and market.ts >= symbols[i].scenario_end:
+            end_scenario(parameters, profiles[i], market, symbols[i], books[i], episodes, i)
+        if parameters.stop_runs_a_day > 0:
+            track_extremes(market, symbols[i], books[i])
+    session_s = parameters.session_hours * 3600.0
+    if parameters.news_a_day > 0 and uniform(random) * session_s < parameters.news_a_day * step_s:
+        break_news(parameters, profiles, market, symbols, random)
+
+
+@kernel
 def step_market(
     parameters: Any,
     regimes: Any,
@@ -105,6 +122,7 @@ def step_market(
         if symbol.iceberg_slot != NO_ORDER and market.ts >= symbol.iceberg_end:
             withdraw_iceberg(parameters, profiles[i], market, symbol, books[i], i, out, episodes, random)
     step_phases(parameters, profiles, market, symbols, episodes, step_s, random)
+    step_scenarios(parameters, profiles, market, symbols, books, episodes, step_s, random)
 
 
 @kernel
@@ -165,12 +183,15 @@ def end_session(
     out: Any,
     random: Any,
 ) -> None:
-    """Close every symbol; phases and icebergs end here, the resting orders with the next opening's CLEAR."""
+    """Close every symbol; phases, scenarios and icebergs end here, the resting orders with the next opening's CLEAR."""
     market.ts = max(market.ts, close_ts)  # a sweep may have run over it
     record_regime(market, spans)
     for i in range(len(symbols)):
         if symbols[i].phase != NO_PHASE:
             finish_phase(profiles[i], market, symbols[i], episodes, i)
+        if symbols[i].scenario != NO_SCENARIO:
+            end_scenario(parameters, profiles[i], market, symbols[i], books[i], episodes, i)
+        symbols[i].extreme_end = 0
         slot = symbols[i].iceberg_slot
         if slot != NO_ORDER:
             price = books[i].order_price[slot] * profiles[i].quote_ticks

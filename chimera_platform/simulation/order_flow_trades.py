@@ -8,7 +8,16 @@ from chimera_platform.kernels import kernel
 from chimera_platform.market.events import EventKind
 from chimera_platform.simulation.episodes import EpisodeKind
 from chimera_platform.simulation.market_random import below, uniform
-from chimera_platform.simulation.order_flow import LEVELS_MIN, draw_size, lean_of, mid_of, sign_of
+from chimera_platform.simulation.order_flow import (
+    ABSORPTION,
+    LEVELS_MIN,
+    draw_size,
+    is_absorbing,
+    is_held,
+    lean_of,
+    mid_of,
+    sign_of,
+)
 from chimera_platform.simulation.order_flow_book import (
     ASK,
     BID,
@@ -39,6 +48,8 @@ def execute_against(
     ticks, order_id = price * profile.quote_ticks, book.order_id[slot]
     emit(market, out, instrument, EXECUTE, order_id, ticks, lots, sign_of(side))
     reduce_order(book, slot, lots)
+    if is_absorbing(symbol, side, price):
+        symbol.scenario_lots += lots
     iceberg = slot == symbol.iceberg_slot
     if iceberg:
         symbol.iceberg_traded += lots
@@ -61,7 +72,8 @@ def market_order(
 ) -> Any:
     """Trade up to ``size`` lots against ``side``; return the lots traded.
 
-    Stops before it would take one of the last LEVELS_MIN price levels, and after FILLS_MAX fills.
+    Stops before it would take one of the last LEVELS_MIN price levels or a whole level that is held, and after
+    FILLS_MAX fills.
     """
     left = size
     for _ in range(FILLS_MAX):
@@ -69,6 +81,8 @@ def market_order(
         slot = head_of(book, price)
         lots = min(left, book.order_size[slot])
         if book.depth[side] <= LEVELS_MIN and lots == level_lots(book, price) and book.order_hidden[slot] == 0:
+            break
+        if lots == level_lots(book, price) and is_held(market, symbol, side, price):
             break
         execute_against(profile, market, symbol, book, instrument, side, lots, out, episodes)
         left -= lots
@@ -117,6 +131,40 @@ def market_action(
 
 
 @kernel
+def take_levels(
+    parameters: Any,
+    profile: Any,
+    market: Any,
+    symbol: Any,
+    book: Any,
+    instrument: Any,
+    side: Any,
+    levels: Any,
+    window_ns: Any,
+    out: Any,
+    episodes: Any,
+    random: Any,
+) -> Any:
+    """Take ``levels`` of ``side`` in a few market orders within the window; return the lots and the last price."""
+    children = min(SWEEP_CHILDREN, levels)
+    gap_ns = window_ns // children
+    traded, last_price = 0, book.best[side]
+    for child in range(children):
+        if child > 0:
+            market.ts += below(random, gap_ns)
+        lots, price = 0, book.best[side]
+        taken = levels * (child + 1) // children - levels * child // children
+        for k in range(taken):
+            if k > 0:
+                price = next_level(book, side, price)
+            lots += level_lots(book, price)
+        last_price = price
+        traded += market_order(profile, market, symbol, book, instrument, side, lots, out, episodes)
+        finish_event(parameters, market, out, False, random)
+    return traded, last_price
+
+
+@kernel
 def sweep_action(
     parameters: Any,
     profile: Any,
@@ -130,7 +178,7 @@ def sweep_action(
 ) -> None:
     """One aggressor takes whole levels in a few market orders within the window; some of them know something.
 
-    Nothing happens where the side is too thin, or an iceberg stands on it.
+    Nothing happens where the side is too thin, or an iceberg or an absorbing level stands on it.
     """
     levels = parameters.sweep_levels + below(random, 4)
     buy = uniform(random) < 0.5
@@ -140,22 +188,13 @@ def sweep_action(
     slot = symbol.iceberg_slot
     if book.depth[side] < levels + LEVELS_MIN or (slot != NO_ORDER and book.order_side[slot] == side):
         return
+    if symbol.scenario == ABSORPTION and symbol.scenario_side == side:
+        return
     start_ts, first, start_price = market.ts, event_number(market), book.best[side]
-    children = min(SWEEP_CHILDREN, levels)
-    gap_ns = parameters.sweep_window_ms * 1_000_000 // children
-    traded, depth, last_price = 0, book.depth[side], start_price
-    for child in range(children):
-        if child > 0:
-            market.ts += below(random, gap_ns)
-        lots, price = 0, book.best[side]
-        taken = levels * (child + 1) // children - levels * child // children
-        for k in range(taken):
-            if k > 0:
-                price = next_level(book, side, price)
-            lots += level_lots(book, price)
-        last_price = price
-        traded += market_order(profile, market, symbol, book, instrument, side, lots, out, episodes)
-        finish_event(parameters, market, out, False, random)
+    depth, window_ns = book.depth[side], parameters.sweep_window_ms * 1_000_000
+    traded, last_price = take_levels(
+        parameters, profile, market, symbol, book, instrument, side, levels, window_ns, out, episodes, random
+    )
     emptied = depth - book.depth[side]
     if uniform(random) < parameters.sweep_impact:
         symbol.efficient = max(symbol.efficient, float(last_price)) if buy else min(symbol.efficient, float(last_price))

@@ -51,6 +51,19 @@ SYMBOL_DTYPE = np.dtype(
         ("iceberg_refills", "<i8"),
         ("iceberg_peak", "<i8"),  # lots
         ("iceberg_hidden", "<i8"),  # lots, at the start
+        ("scenario", "<i8"),  # EpisodeKind of the news, drought, absorption or stop run; 0: none
+        ("scenario_side", "<i8"),  # BID or ASK: emptied, absorbing or taken; news: BID where prices fall
+        ("scenario_price", "<i8"),  # quote steps: as the episode's price
+        ("scenario_last", "<i8"),  # quote steps: last price of a stop run's burst
+        ("scenario_start", "<i8"),  # ns UTC
+        ("scenario_end", "<i8"),  # ns UTC: over then
+        ("scenario_until", "<i8"),  # ns UTC: an absorbing level is refilled so long
+        ("scenario_first", "<i8"),  # event_no of its first event
+        ("scenario_lots", "<i8"),  # lots: as the episode's size
+        ("scenario_count", "<i8"),  # as the episode's levels
+        ("scenario_peak", "<i8"),  # lots: as the episode's peak
+        ("extreme", "<i8", (2, 2)),  # quote steps: lowest bid, highest ask of the current and the previous stretch
+        ("extreme_end", "<i8"),  # ns UTC: the current stretch's end; 0: none has begun
     ]
 )
 

@@ -62,7 +62,7 @@ def test_a_naive_book_agrees_with_the_simulators_own() -> None:
     assert replay(market, 3000) > 100_000
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=14, deadline=None)
 @given(
     seed=st.integers(0, 2**63 - 1),
     values=st.fixed_dictionaries(
@@ -76,6 +76,11 @@ def test_a_naive_book_agrees_with_the_simulators_own() -> None:
             "icebergs_a_day": st.sampled_from([0.0, 2000.0]),
             "correlation": st.sampled_from([-0.99, 0.0, 0.99]),
             "burst_branching": st.sampled_from([0.0, 0.9]),
+            "news_a_day": st.sampled_from([0.0, 500.0]),
+            "droughts_a_day": st.sampled_from([0.0, 500.0]),
+            "absorptions_a_day": st.sampled_from([0.0, 500.0]),
+            "stop_runs_a_day": st.sampled_from([0.0, 500.0]),
+            "episode_difficulty": st.sampled_from([1, 2, 3]),
         }
     ),
 )

@@ -50,7 +50,13 @@ def test_a_start_behind_the_end_gives_nothing(events: np.ndarray) -> None:
 
 @pytest.mark.parametrize("length", [1100, 1300, 5000])
 @pytest.mark.parametrize(
-    "more", ["", "&session_hours=4&sweeps_a_day=1000&price_step_ms=20&sweep_window_ms=1000", "&rate=3&days=1"]
+    "more",
+    [
+        "",
+        "&session_hours=4&sweeps_a_day=1000&price_step_ms=20&sweep_window_ms=1000",
+        "&session_hours=4&news_a_day=200&droughts_a_day=300&absorptions_a_day=300&stop_runs_a_day=1000",
+        "&rate=3&days=1",
+    ],
 )
 def test_the_length_of_the_kernels_chunk_does_not_show(length: int, more: str) -> None:
     url = "sim://?seed=3&days=2&rate=0.1" if "rate" not in more else "sim://?seed=3"
@@ -61,8 +67,10 @@ def test_the_length_of_the_kernels_chunk_does_not_show(length: int, more: str) -
     assert np.concatenate(parts).tobytes() == stream(url + more).tobytes()
 
 
-def test_copied_state_resumes_the_stream(events: np.ndarray) -> None:
-    market, chunk = SimulatedMarket.from_url(URL, INSTRUMENTS), np.zeros(5000, EVENT_DTYPE)
+@pytest.mark.parametrize("more", ["", "&news_a_day=900&droughts_a_day=300&absorptions_a_day=300&stop_runs_a_day=300"])
+def test_copied_state_resumes_the_stream(more: str) -> None:
+    events, chunk = stream(URL + more), np.zeros(5000, EVENT_DTYPE)
+    market = SimulatedMarket.from_url(URL + more, INSTRUMENTS)
     first, second = market.flow(), market.flow()
     rows = first.fill(chunk)
     second.market, second.symbols, second.books = first.market.copy(), first.symbols.copy(), first.books.copy()
