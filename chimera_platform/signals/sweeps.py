@@ -10,7 +10,8 @@ stage       said
 ==========  ===========================================================================================
 FORMING     at the LAST record at which ``forming_levels`` are taken within the window
 CONFIRMED   at the LAST record at which ``levels`` are, or at least two levels and ``depth_share`` of what the
-            first ``depth_levels`` displayed before the burst's first trade; by ``orders`` source events
+            first ``depth_levels``, all of them there, displayed before the burst's first trade (a feed of the
+            touch alone knows no depth); by ``orders`` source events
 FAILED      a forming burst ends short of that; or, within ``return_ms`` of a confirmed one's end, the swept
             side's touch stands at or inside the price that the sweep started from: what was traded beyond
             that price is offside, it is *trapped*
@@ -66,6 +67,7 @@ SWEEP_STATE_DTYPE = np.dtype(
         ("step_price", "<i8", (STEPS_MAX,)),  # ticks
         ("step_lots", "<i8", (STEPS_MAX,)),  # lots traded since the step, until the next
         ("step_depth", "<i8", (STEPS_MAX,)),  # lots displayed on the first levels before the step's first trade
+        ("step_shown", "<i8", (STEPS_MAX,)),  # of these levels, how many there were
         ("step_orders", "<i8", (STEPS_MAX,)),  # source events whose last trade was in the step
         ("fresh", "<i8"),  # 1: traded since the last LAST
         ("steps", "<i8"),  # in use, oldest first
@@ -111,18 +113,20 @@ def _is_beyond(book: Any, aggressor: int, price: int) -> Any:
 
 @kernel
 def _depth_before(params: Any, book: Any, event: Any, aggressor: int) -> Any:
-    """Return the lots displayed on the first levels before the trade: an execution has left the book, a print not."""
-    levels, lots = params.depth_levels, 0
+    """Return (lots, levels) displayed, of the first levels, before the trade: unlike a print, an execution has left."""
+    levels, lots, shown = params.depth_levels, 0, 0
     if event.kind == _EXECUTE:
         lots = event.size
         if _is_beyond(book, aggressor, event.price):
             levels -= 1
+            shown = 1
     for k in range(1, levels + 1):
         size = ask_level(book, k)[1] if aggressor > 0 else bid_level(book, k)[1]
         if size == 0:
             break
         lots += size
-    return lots
+        shown += 1
+    return lots, shown
 
 
 @kernel
@@ -246,6 +250,7 @@ def _expire(params: Any, state: Any, ts: int, out: Any, rows: int) -> Any:
         state.step_price[k] = state.step_price[k + old]
         state.step_lots[k] = state.step_lots[k + old]
         state.step_depth[k] = state.step_depth[k + old]
+        state.step_shown[k] = state.step_shown[k + old]
         state.step_orders[k] = state.step_orders[k + old]
     state.steps = left
     return rows
@@ -264,7 +269,9 @@ def _take_trade(params: Any, state: Any, book: Any, event: Any, aggressor: int, 
         state.step_price[n] = event.price
         state.step_lots[n] = 0
         state.step_orders[n] = 0
-        state.step_depth[n] = _depth_before(params, book, event, aggressor)
+        depth, shown = _depth_before(params, book, event, aggressor)
+        state.step_depth[n] = depth
+        state.step_shown[n] = shown
         state.steps = n + 1
         state.gone = 0
     elif (event.price - state.step_price[n - 1]) * aggressor > 0:
@@ -289,7 +296,8 @@ def _judge(params: Any, state: Any, book: Any, out: Any, rows: int) -> Any:
     if state.stage == _CONFIRMED:
         return rows
     levels, _, _, share = _figures(state)
-    takes_enough = levels >= params.levels or (levels >= 2 and share >= params.depth_share)
+    knows_depth = state.step_shown[0] >= params.depth_levels
+    takes_enough = levels >= params.levels or (knows_depth and levels >= 2 and share >= params.depth_share)
     if takes_enough and _orders(state) >= params.orders:
         stage = _CONFIRMED
     elif levels >= params.forming_levels and state.stage == 0:

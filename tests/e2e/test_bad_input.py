@@ -47,9 +47,9 @@ def quotes(tmp_path: Path) -> Path:
     return tmp_path / "xauusd" / "20140501_quote.zip"
 
 
-@pytest.mark.parametrize("command", ["replay", "backtest", "bars", "features", "book"])
+@pytest.mark.parametrize("command", ["replay", "backtest", "bars", "features", "book", "signals"])
 def test_a_missing_file_is_named(tmp_path: Path, command: str) -> None:
-    out = ("--out", tmp_path / "x.parquet") if command in ("bars", "features", "book") else ("--workdir", tmp_path)
+    out = ("--out", tmp_path / "x.parquet") if command in ("bars", "features", "book", "signals") else ("--workdir", tmp_path)
     assert "nowhere.zip" in refused(command, tmp_path / "nowhere.zip", *out)
     assert not (tmp_path / "x.parquet").exists()
 
