@@ -49,7 +49,7 @@ def quotes(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("command", ["replay", "backtest", "bars", "features", "book", "signals"])
 def test_a_missing_file_is_named(tmp_path: Path, command: str) -> None:
-    out = ("--out", tmp_path / "x.parquet") if command in ("bars", "features", "book", "signals") else ("--workdir", tmp_path)
+    out = ("--workdir", tmp_path) if command in ("replay", "backtest") else ("--out", tmp_path / "x.parquet")
     assert "nowhere.zip" in refused(command, tmp_path / "nowhere.zip", *out)
     assert not (tmp_path / "x.parquet").exists()
 
