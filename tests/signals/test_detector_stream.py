@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pickle
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from chimera_platform.errors import DataError
 from chimera_platform.market.events import EVENT_DTYPE, EventFlag, EventKind
 from chimera_platform.market.instruments import Universe, load_instruments
+from chimera_platform.market.sources import open_source
 from chimera_platform.signals import detector_stream
 from chimera_platform.signals.detector_stream import DetectorSettings, DetectorStream
 from chimera_platform.signals.icebergs import IcebergSettings
@@ -151,3 +153,20 @@ def test_a_snapshot_of_other_instruments_and_an_unknown_instrument_are_refused(m
     with pytest.raises(DataError, match="instrument_id 0 to 1"):
         alone.run(market, 0)
     assert len(alone.run(market[:0], 0)) == 0
+
+
+@pytest.mark.real_data
+def test_real_orders_give_what_the_definitions_say_whether_ten_levels_are_shown_or_one(real_data: Path) -> None:
+    counts = {}
+    for levels in (10, 1):
+        archive = real_data / "lobster" / f"LOBSTER_SampleFile_GOOG_2012-06-21_{levels}.zip"
+        source = open_source([archive], "lobster", KNOWN)
+        events, chosen = next(iter(source.batches(30_000))), DetectorSettings()
+        rows = DetectorStream(source.universe).run(events, 0)
+        reference = by_definition(events, 1, chosen.sweeps, chosen.icebergs)
+        assert len(rows) > 30 and same_but_numbers(ordered(rows), ordered(reference))
+        whole = np.concatenate([*source.batches(65_536)])
+        confirmed = DetectorStream(source.universe).run(whole, 0)
+        counts[levels] = int(((confirmed["stage"] == Stage.CONFIRMED) & np.isin(confirmed["detector"], OWN)).sum())
+    print(f"confirmed: {counts}")
+    assert counts[10] > 30 and abs(counts[10] - counts[1]) <= 0.1 * counts[10]
