@@ -6,7 +6,7 @@ import re
 import sys
 from pathlib import Path
 
-from chimera_platform.microstructure import feature_names
+from chimera_platform.microstructure import feature_names, volume_profile, volume_profile_nodes
 from chimera_platform.microstructure.feature_names import Feature
 from chimera_platform.microstructure.flow_feature_names import FLOW_FEATURE_DESCRIPTIONS, FlowFeature
 
@@ -26,6 +26,10 @@ def _row(*cells: str) -> str:
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
+def _text(docstring: str | None) -> str:
+    return (docstring or "").strip().replace("``", "`")
+
+
 def feature_page() -> str:
     """Return the page as Markdown."""
     source = Path(feature_names.__file__).read_text(encoding="utf-8")
@@ -34,6 +38,8 @@ def feature_page() -> str:
     lines += [_row("---", "---"), *(_row(f"`{f.name.lower()}`", described[f.name]) for f in Feature)]
     lines += ["", "## Order flow", "", _row("name", "unit", "formula", "window", "source"), _row(*["---"] * 5)]
     lines += [_row(f"`{f.name.lower()}`", *FLOW_FEATURE_DESCRIPTIONS[f]) for f in FlowFeature]
+    lines += ["", "## Volume profile", "", "In Python, not in the table.", ""]
+    lines += [_text(volume_profile.__doc__), "", "### Nodes", "", _text(volume_profile_nodes.__doc__)]
     return "\n".join(lines) + "\n"
 
 
