@@ -117,6 +117,12 @@ def test_what_is_no_iceberg_is_none(events: list[Record]) -> None:
     assert len(said(asks(), order(EventKind.ADD, 0), *events)) == 0
 
 
+def test_size_that_comes_back_at_the_last_moment_counts() -> None:
+    at_501 = order(EventKind.ADD, 501)
+    assert len(said(asks(), order(EventKind.ADD, 0), order(EventKind.EXECUTE, 1), at_501)) == 1
+    assert len(said(*BOOK, bought(1, 5), level(2, 0), level(501, 5), synthetic_refills=1)) == 1
+
+
 def test_the_table_is_bounded_and_loses_the_least_recently_traded() -> None:
     stream = stream_of()
     others = [order(EventKind.EXECUTE, 2, 1, order_id=k) for k in range(100, 100 + 20 * GROUPS * WAYS)]
