@@ -1,0 +1,151 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from chimera_platform.kernels import kernel
+from chimera_platform.market.book import apply_event, new_books
+from chimera_platform.market.events import BUY, SELL, EventKind, StatusCode
+from chimera_platform.settings import to_record
+from chimera_platform.signals.absorption import (
+    ABSORPTION_ROWS,
+    AbsorptionSettings,
+    new_absorption_states,
+    update_absorption,
+)
+from chimera_platform.signals.records import DETECTION_DTYPE, Detector, Stage
+from tests.reference.detectors_absorption_vacuum import absorptions
+from tests.reference.event_streams import Record, event_streams, make_events
+
+MS = 1_000_000
+EAGER = AbsorptionSettings(volume_multiple=2.0, warm_trades=1, hold_ms=1000, displacement_share=1.0)
+
+
+@kernel
+def drive(params: Any, states: Any, books: Any, events: Any, first: int, out: Any) -> Any:
+    rows = 0
+    for i in range(events.shape[0]):
+        before = rows
+        apply_event(books[0], events[i])
+        rows = update_absorption(params[0], states[0], books[0], events[i], out, rows)
+        for r in range(before, rows):
+            out[r].event_no = first + i
+            out[r].ts_event = events[i].ts_event
+    return rows
+
+
+def said(events: Any, chosen: AbsorptionSettings = EAGER, cut: int = 10**6) -> np.ndarray[Any, Any]:
+    states, books, parts = new_absorption_states(1), new_books(1), []
+    for i in range(0, len(events), cut):
+        part = events[i : i + cut]
+        out = np.zeros(len(part) * ABSORPTION_ROWS, DETECTION_DTYPE)
+        parts.append(out[: drive(to_record(chosen), states, books, part, i, out)])
+    return np.concatenate(parts) if parts else np.zeros(0, DETECTION_DTYPE)
+
+
+def level(ms: float, side: int, price: int, size: int) -> Record:
+    return {"ts_event": int(ms * MS), "kind": EventKind.LEVEL, "side": side, "price": price, "size": size}
+
+
+def hit(ms: float, resting: int, price: int, size: int = 1, kind: int = EventKind.TRADE) -> Record:
+    """A trade into the resting side: a print by its aggressor, an execution by its resting side."""
+    side = -resting if kind == EventKind.TRADE else resting
+    return {"ts_event": int(ms * MS), "kind": kind, "side": side, "price": price, "size": size}
+
+
+def at(price: int, side: int) -> int:
+    return price if side == BUY else 200 - price
+
+
+def market(side: int = BUY) -> list[Record]:
+    """Rows 0 to 2: the holding side at 99 and 98, the other at 101 (mirrored for asks)."""
+    return [level(0, side, at(99, side), 50), level(0, side, at(98, side), 50), level(0, -side, at(101, side), 50)]
+
+
+@pytest.mark.parametrize("kind", [EventKind.TRADE, EventKind.EXECUTE])
+@pytest.mark.parametrize("side", [BUY, SELL])
+def test_volume_into_a_level_forms_then_holds_then_breaks(side: int, kind: int) -> None:
+    price = at(99, side)
+    rows = said(
+        make_events(
+            *market(side),
+            hit(1, side, price, kind=kind),
+            hit(2, side, price, kind=kind),
+            level(1001, -side, at(102, side), 5),
+            level(1002, -side, at(102, side), 6),
+            level(1500, side, price, 0),
+        )
+    )
+    assert rows["stage"].tolist() == [Stage.FORMING, Stage.CONFIRMED, Stage.FAILED]
+    assert rows["event_no"].tolist() == [4, 6, 7] and (rows["detection_no"] == 0).all()
+    assert (rows["side"] == side).all() and (rows["size"] == 2).all() and (rows["ts_start"] == MS).all()
+    # two lots, a mean trade of one, multiple two: r = hold; 1/2 / (1 + 1/2), then 1 / (1 + 1)
+    assert rows["strength"] == pytest.approx([1 / 3, 1 / 2, 0.0])
+
+
+def test_too_little_volume_or_volume_outside_the_window_says_nothing() -> None:
+    assert len(said(make_events(*market(), hit(1, BUY, 99)))) == 0
+    assert len(said(make_events(*market(), hit(1, BUY, 99), hit(5002, BUY, 99)))) == 0
+    assert len(said(make_events(*market(), hit(1, BUY, 99), hit(5001, BUY, 99)))) == 1
+
+
+def test_a_trade_during_the_hold_begins_the_hold_again() -> None:
+    trades = [hit(1, BUY, 99), hit(2, BUY, 99), hit(900, BUY, 99)]
+    rows = said(make_events(*market(), *trades, level(1500, SELL, 102, 1), level(1900, SELL, 102, 2)))
+    assert rows["stage"].tolist() == [Stage.FORMING, Stage.CONFIRMED] and rows["event_no"].tolist() == [4, 7]
+
+
+def test_two_confirmed_levels_within_reach_are_stacked() -> None:
+    deep = [hit(1, BUY, 98), hit(1, BUY, 98), hit(2, BUY, 99), hit(2, BUY, 99)]
+    rows = said(make_events(*market(), *deep, level(1002, SELL, 102, 1)))
+    stack = rows[rows["detector"] == Detector.STACKED_ABSORPTION]
+    assert len(stack) == 1 and stack["price_low"][0] == 98 and stack["price_high"][0] == 99
+    assert stack["size"][0] == 4 and stack["evidence"][0, 0] == 2 and stack["strength"][0] == pytest.approx(0.75)
+
+
+def test_lost_messages_fail_a_forming_level() -> None:
+    gap = {"ts_event": 3 * MS, "kind": EventKind.STATUS, "price": StatusCode.GAP}
+    rows = said(make_events(*market(), hit(1, BUY, 99), hit(2, BUY, 99), gap))
+    assert rows["stage"].tolist() == [Stage.FORMING, Stage.FAILED]
+
+
+@given(event_streams())
+@settings(max_examples=150, deadline=None)
+def test_any_stream_gives_finite_rows_whatever_the_cut_and_the_future(events: np.ndarray[Any, Any]) -> None:
+    """Rows are finite, strengths in [0, 1], the same for every cut, and a prefix gives a prefix of them."""
+    rows = said(events)
+    assert np.isfinite(rows["evidence"]).all() and ((rows["strength"] >= 0) & (rows["strength"] <= 1)).all()
+    assert said(events, cut=7).tobytes() == rows.tobytes()
+    half = len(events) // 2
+    assert said(events[:half]).tobytes() == rows[rows["event_no"] < half].tobytes()
+
+
+@st.composite
+def battles(draw: st.DrawFn) -> Any:
+    """Prints into a few prices of a book that now and then moves, is emptied, crossed or lost."""
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    rows, ms = market(), 1.0
+    for _ in range(draw(st.integers(5, 90))):
+        ms += float(rng.choice([0, 1, 100, 700, 4000]))
+        side, what = int(rng.choice([1, -1])), rng.random()
+        if what < 0.75:
+            rows.append(hit(ms, side, 100 - side * int(rng.integers(-1, 5)), int(rng.integers(0, 5))))
+        elif what < 0.98:
+            rows.append(level(ms, side, 100 - side * int(rng.integers(0, 4)), int(rng.integers(0, 3))))
+        else:
+            rows.append({"ts_event": int(ms * MS), "kind": EventKind.CLEAR})
+    return make_events(*rows)
+
+
+@given(st.one_of(event_streams(), battles()))
+@settings(max_examples=200, deadline=None)
+def test_the_kernel_says_what_the_definition_says(events: np.ndarray[Any, Any]) -> None:
+    """On every stream the kernel's rows equal the plain-Python reference, strengths to rounding."""
+    names = ("event_no", "detector", "stage", "side", "price_low", "price_high", "size", "ts_start")
+    rows, wanted = said(events), absorptions(events, EAGER)
+    assert [tuple(int(row[n]) for n in names) for row in rows] == [tuple(map(int, w[:-1])) for w in wanted]
+    assert rows["strength"] == pytest.approx([w[-1] for w in wanted], abs=1e-9)
