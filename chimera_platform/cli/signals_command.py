@@ -83,7 +83,7 @@ def to_table(detections: Any, universe: Any) -> pa.RecordBatch:
         size[own] = instrument.lots_to_size(detections["size"][own])
     names = _names()
     evidence = [
-        list(zip(EVIDENCE_NAMES[Detector(int(row["detector"]))], row["evidence"].tolist(), strict=True))
+        list(zip(EVIDENCE_NAMES[Detector(int(row["detector"]))], row["evidence"].tolist(), strict=False))
         for row in detections
     ]
     columns = {

@@ -11,13 +11,24 @@ from chimera_platform.kernels import kernel
 from chimera_platform.market.book import apply_event, new_books, pack_book, unpack_book
 from chimera_platform.market.instruments import Universe
 from chimera_platform.settings import Settings, to_record
+from chimera_platform.signals.absorption import (
+    ABSORPTION_EVIDENCE,
+    AbsorptionSettings,
+    new_absorption_states,
+    update_absorption,
+)
 from chimera_platform.signals.icebergs import ICEBERG_EVIDENCE, IcebergSettings, new_iceberg_states, update_icebergs
 from chimera_platform.signals.records import DETECTION_DTYPE, Detector
 from chimera_platform.signals.sweeps import SWEEP_EVIDENCE, SweepSettings, new_sweep_states, update_sweeps
 
 ROWS_A_RECORD = 256  # at most, of all detectors together
 _FIRST_ROWS = 1024
-EVIDENCE_NAMES = {Detector.SWEEP: SWEEP_EVIDENCE, Detector.ICEBERG: ICEBERG_EVIDENCE}  # the detectors there are
+EVIDENCE_NAMES: dict[Detector, tuple[str, ...]] = {  # of the detectors there are
+    Detector.SWEEP: SWEEP_EVIDENCE,
+    Detector.ICEBERG: ICEBERG_EVIDENCE,
+    Detector.ABSORPTION: ABSORPTION_EVIDENCE,
+    Detector.STACKED_ABSORPTION: ("levels",),
+}
 
 
 class DetectorSettings(Settings):
@@ -25,6 +36,7 @@ class DetectorSettings(Settings):
 
     sweeps: SweepSettings = SweepSettings()
     icebergs: IcebergSettings = IcebergSettings()
+    absorption: AbsorptionSettings = AbsorptionSettings()
 
 
 @kernel
@@ -44,6 +56,7 @@ def _detect(params: Any, states: Any, books: Any, events: Any, first: int, first
         apply_event(book, event)
         rows = update_sweeps(params[0][0], states[0][k], book, event, out, rows)
         rows = update_icebergs(params[1][0], states[1][k], book, event, out, rows)
+        rows = update_absorption(params[2][0], states[2][k], book, event, out, rows)
         for r in range(before, rows):
             out[r].event_no = first_event_no + i
             out[r].ts_event = event.ts_event
@@ -73,6 +86,7 @@ class DetectorStream:
         self.states = {
             "sweeps": new_sweep_states(count),
             "icebergs": new_iceberg_states(count),
+            "absorption": new_absorption_states(count),
         }
         self._params = tuple(to_record(getattr(self.settings, name)) for name in self.states)
 
