@@ -134,6 +134,7 @@ def test_a_full_output_buffer_loses_nothing(market: np.ndarray[Any, Any], monkey
     whole = said(market)
     monkeypatch.setattr(detector_stream, "_FIRST_ROWS", detector_stream.ROWS_A_RECORD)
     assert len(whole) > 300 and said(market).tobytes() == whole.tobytes()
+    assert set(whole["detector"]) >= {Detector.SWEEP, Detector.ICEBERG, Detector.ABSORPTION}
 
 
 def test_a_restored_stream_goes_on_as_the_first_would(market: np.ndarray[Any, Any]) -> None:
