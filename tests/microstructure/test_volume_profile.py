@@ -100,6 +100,22 @@ def test_the_finished_session_keeps_its_levels_after_midnight() -> None:
     assert profiles.levels(0, "rolling") == (10, 10, 10, 10)
 
 
+@pytest.mark.parametrize(
+    ("lots", "expected"),
+    [
+        ((2, 5, 2), (10, 9, 10)),  # both ranges of two bins hold as much: the lower one
+        ((2, 5, 3), (10, 10, 11)),  # the upper one holds more
+        ((5, 1, 5), (9, 9, 11)),  # two modes: the lower one
+    ],
+)
+def test_ties_of_the_value_area_follow_the_documented_rules(
+    lots: tuple[int, ...], expected: tuple[int, int, int]
+) -> None:
+    profiles = VolumeProfiles(Universe([GOOG]))
+    profiles.run(make_events(*(one_print(9 + k, MIDNIGHT, size) for k, size in enumerate(lots))))
+    assert profiles.levels(0) == (*expected, sum(lots))
+
+
 def test_prints_beyond_the_span_are_counted_and_memory_is_bounded() -> None:
     profiles = VolumeProfiles(Universe([GOOG]))
     far = one_print(PROFILE_BINS, MIDNIGHT, 5)
