@@ -150,7 +150,8 @@ def battles(draw: st.DrawFn) -> Any:
 def test_the_kernel_says_what_the_definition_says(events: np.ndarray[Any, Any]) -> None:
     """On every stream the kernel's rows equal the plain-Python reference, strengths to rounding."""
     names = ("event_no", "detector", "stage", "side", "price_low", "price_high", "size", "ts_start")
-    rows, wanted = said(events), absorptions(events, EAGER)
+    chosen = EAGER.model_copy(update={"volume_multiple": 1.973, "displacement_share": 0.971})  # no ties to rounding
+    rows, wanted = said(events, chosen), absorptions(events, chosen)
     assert [tuple(int(row[n]) for n in names) for row in rows] == [tuple(map(int, w[:-1])) for w in wanted]
     assert rows["strength"] == pytest.approx([w[-1] for w in wanted], abs=1e-9)
 
