@@ -22,7 +22,7 @@ from chimera_platform.signals.absorption import (
 )
 from chimera_platform.signals.records import DETECTION_DTYPE, Detector, Stage
 from chimera_platform.simulation.market import SimulatedMarket
-from tests.reference.detectors_absorption_vacuum import absorptions
+from tests.reference.detectors_absorption import absorptions
 from tests.reference.event_streams import Record, event_streams, make_events
 
 MS = 1_000_000
