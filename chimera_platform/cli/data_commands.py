@@ -42,7 +42,7 @@ def book(
 ) -> None:
     """Write the order book after every event, in real prices.
 
-    Example: chimera book ../shared/data/lobster/GOOG_10.zip --levels 10 --out book.parquet
+    Example: chimera book messages_and_book.zip --levels 10 --out book.parquet
     """
     from chimera_platform.cli.parquet_file import write_parquet
     from chimera_platform.market.depth_export import book_table

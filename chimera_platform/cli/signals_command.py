@@ -116,7 +116,7 @@ def signals(
 ) -> None:
     """Write what every order-flow detector says: sweeps, icebergs and the others, a row each time one's stage changes.
 
-    Example: chimera signals ../shared/data/lobster/GOOG_10.zip --out signals.parquet
+    Example: chimera signals messages_and_book.zip --out signals.parquet
     """
     from chimera_platform.cli.parquet_file import write_parquet
 

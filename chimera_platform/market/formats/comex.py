@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ from chimera_platform.market.formats.stream import (
     date_in_name,
     find_symbol,
     new_events,
+    stream_of_days,
 )
 from chimera_platform.market.formats.text import Block, Column, TimeOrder, parse_table, text_files, to_lots, to_ticks
 from chimera_platform.market.instruments import Instrument
@@ -76,27 +77,12 @@ def open_streams(
     for root in dict.fromkeys(root for root, _ in contracts):
         own = {contract: files for (r, contract), files in contracts.items() if r == root}
         _, busiest = max((sizes[root, contract], contract) for contract in own)
-        streams.append(_stream(instruments[root], own[busiest]))
+        streams.append(stream_of_days(instruments[root], own[busiest], _parse))
         for contract, files in own.items():
             symbol = f"{root}.{contract}"
             if symbols is not None and symbol in symbols:
-                streams.append(_stream(instruments[root].model_copy(update={"symbol": symbol}), files))
+                streams.append(stream_of_days(instruments[root].model_copy(update={"symbol": symbol}), files, _parse))
     return streams
-
-
-def _stream(instrument: Instrument, files: Sequence[DayFile]) -> Stream:
-    files = sorted(files, key=lambda f: f.day)
-
-    def chunks(ids: Mapping[str, int]) -> Iterator[np.ndarray[Any, Any]]:
-        seq, order = 0, TimeOrder("ms")
-        for file in files:
-            for block in file.text.blocks():
-                events = _parse(block, file.day, instrument, ids[instrument.symbol], order)
-                events["seq"] = np.arange(seq, seq + events.size)
-                seq += events.size
-                yield events
-
-    return Stream((instrument,), tuple(f.text.path for f in files), chunks)
 
 
 def _parse(

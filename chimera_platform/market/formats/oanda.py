@@ -8,7 +8,7 @@ every event carries ``SIZE_ASSUMED``. ``seq`` counts the quotes of the symbol fr
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from chimera_platform.market.formats.stream import (
     date_in_name,
     find_symbol,
     new_events,
+    stream_of_days,
 )
 from chimera_platform.market.formats.text import Block, Column, TimeOrder, parse_table, text_files, to_ticks
 from chimera_platform.market.instruments import Instrument
@@ -58,20 +59,7 @@ def open_streams(
         symbol = find_symbol(named.group(1) if named else None, path, instruments, symbols)
         if symbol is not None:
             days.setdefault(symbol, []).append(DayFile(date_in_name(files[0].name, path.name), files[0]))
-    return [_stream(instruments[symbol], sorted(files, key=lambda f: f.day)) for symbol, files in days.items()]
-
-
-def _stream(instrument: Instrument, files: Sequence[DayFile]) -> Stream:
-    def chunks(ids: Mapping[str, int]) -> Iterator[np.ndarray[Any, Any]]:
-        seq, order = 0, TimeOrder("ms")
-        for file in files:
-            for block in file.text.blocks():
-                events = _parse(block, file.day, instrument, ids[instrument.symbol], order)
-                events["seq"] = np.arange(seq, seq + events.size)
-                seq += events.size
-                yield events
-
-    return Stream((instrument,), tuple(f.text.path for f in files), chunks)
+    return [stream_of_days(instruments[symbol], files, _parse) for symbol, files in days.items()]
 
 
 def _parse(

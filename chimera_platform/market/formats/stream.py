@@ -13,7 +13,7 @@ import numpy as np
 
 from chimera_platform.errors import ConfigurationError, DataError
 from chimera_platform.market.events import EVENT_DTYPE
-from chimera_platform.market.formats.text import TextFile
+from chimera_platform.market.formats.text import Block, TextFile, TimeOrder
 from chimera_platform.market.instruments import Instrument
 
 NS_PER_MS = 1_000_000
@@ -45,6 +45,31 @@ class DayFile:
 
     day: date
     text: TextFile
+
+
+ParseDay = Callable[[Block, date, Instrument, int, TimeOrder], np.ndarray[Any, Any]]
+
+
+def stream_of_days(instrument: Instrument, files: Sequence[DayFile], parse: ParseDay) -> Stream:
+    """Return one symbol's files, which count milliseconds from midnight, as one stream in the order of their days.
+
+    Parameters
+    ----------
+    parse : given a block of lines, its day, the instrument, its ``instrument_id`` and the check that times never go
+        back, returns the block's events; ``seq`` is filled here, counting over all files.
+    """
+    files = sorted(files, key=lambda file: file.day)
+
+    def chunks(ids: Mapping[str, int]) -> Iterator[np.ndarray[Any, Any]]:
+        seq, order = 0, TimeOrder("ms")
+        for file in files:
+            for block in file.text.blocks():
+                events = parse(block, file.day, instrument, ids[instrument.symbol], order)
+                events["seq"] = np.arange(seq, seq + events.size)
+                seq += events.size
+                yield events
+
+    return Stream((instrument,), tuple(file.text.path for file in files), chunks)
 
 
 def new_events(count: int, instrument_id: int) -> np.ndarray[Any, Any]:
