@@ -14,6 +14,8 @@ class Detector(IntEnum):
     ICEBERG = 2  # trades at one price exceed what was displayed, and the size comes back
     ABSORPTION = 3  # aggressive volume trades into a level that holds
     STACKED_ABSORPTION = 4  # two or more absorbed levels on one side, near in price and time
+    VACUUM = 5  # consecutive levels thinned by withdrawal, not by trading
+    STOP_RUN = 6  # a burst through a recent extreme that comes back
 
 
 class Stage(IntEnum):
