@@ -19,6 +19,7 @@ class Engine(IntEnum):
 
     HFT = 0
     STRUCTURE = 1
+    ORDER_FLOW = 2
 
 
 ENGINE_COUNT = len(Engine)
@@ -29,6 +30,14 @@ class IntentReason(IntEnum):
 
     IMBALANCE = 1  # queue and depth imbalance, microprice and trade flow agree
     BREAKOUT = 2  # a range that was compressed on several timeframes has been left
+    SPREAD_TRIGGER = 3  # the baseline: a tight spread, in the direction of the last move of the mid
+    SWEEP_REVERSAL = 4  # a sweep's price came back and left its buyers or sellers trapped
+    STACKED_ABSORPTION = 5  # several price levels on one side took what traded into them and held
+    ICEBERG_DEFENSE = 6  # a refilled order holds its price
+    VACUUM = 7  # the way to a side is nearly empty of orders
+    MEAN_REVERSION = 8  # far from fair value, stretched, and no longer stretching
+    NODE_BOUNCE = 9  # a price at which much (or little) traded turned the market back
+    SWEEP_MOMENTUM = 10  # a sweep that went through, followed while it holds
 
 
 class DecisionReason(IntEnum):
