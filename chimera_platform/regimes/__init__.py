@@ -1,0 +1,1 @@
+"""What kind of market it is now, and how sure that is."""
