@@ -31,7 +31,8 @@ class SignalTable:
     """
 
     def __init__(self, source: EventSource, batch_size: int = _BATCH_SIZE) -> None:
-        from chimera_platform.signals.detector_stream import EVIDENCE_NAMES, DetectorStream
+        from chimera_platform.signals.detector_stream import DetectorStream
+        from chimera_platform.signals.detectors import EVIDENCE_NAMES
         from chimera_platform.signals.records import Stage
 
         self.source, self.batch_size = source, batch_size
@@ -72,7 +73,7 @@ def to_table(detections: Any, universe: Any) -> pa.RecordBatch:
     import numpy as np
     import pyarrow as pa
 
-    from chimera_platform.signals.detector_stream import EVIDENCE_NAMES
+    from chimera_platform.signals.detectors import EVIDENCE_NAMES
     from chimera_platform.signals.records import Detector, Stage
 
     low, high, size = np.zeros((3, len(detections)))

@@ -31,10 +31,10 @@ from chimera_platform.market.events import EventFlag, EventKind
 from chimera_platform.settings import Settings
 from chimera_platform.signals.records import Detector, Stage
 
-# Of STACKED_ABSORPTION: levels, 0, 0, 0.
 ABSORPTION_EVIDENCE = ("lots_over_mean_trade", "displacement_half_ticks", "expected_half_ticks", "hold")
+STACKED_ABSORPTION_EVIDENCE = ("levels",)
 LEVELS_MAX = 8
-ABSORPTION_ROWS = 2 * LEVELS_MAX  # rows a record, at most: each level one, and a stack with each
+ABSORPTION_ROWS_MAX = 2 * LEVELS_MAX  # rows a record, at most: each level one, and a stack with each
 
 
 class AbsorptionSettings(Settings):
@@ -239,7 +239,7 @@ def _judge(params: Any, state: Any, book: Any, k: int, ts: int, out: Any, rows: 
 
 @kernel
 def update_absorption(params: Any, state: Any, book: Any, event: Any, out: Any, rows: int) -> Any:
-    """Take in a record, after ``apply_event``; return the rows in ``out`` (at most ``ABSORPTION_ROWS`` more).
+    """Take in a record, after ``apply_event``; return the rows in ``out`` (at most ``ABSORPTION_ROWS_MAX`` more).
 
     Parameters
     ----------

@@ -37,6 +37,7 @@ ICEBERG_EVIDENCE = ("peak_lots", "refills", "hidden_lots", "regularity")
 GROUPS, WAYS = 64, 4  # an instrument's candidates: a table of GROUPS × WAYS; a full group loses its oldest
 SUSPECTS_MAX = 32  # of them with a refill, at once; a further one is not looked at
 SEARCH_LEVELS = 8  # from the touch, in which a print's level is looked for
+ICEBERG_ROWS_MAX = SUSPECTS_MAX  # a record, at most
 
 
 class IcebergSettings(Settings):
@@ -352,7 +353,7 @@ def update_icebergs(params: Any, state: Any, book: Any, event: Any, out: Any, ro
     state : record of :data:`ICEBERG_STATE_DTYPE`, changed in place.
     book : the instrument's ``BOOK_DTYPE`` record with ``event`` applied.
     event : ``EVENT_DTYPE`` record of any kind.
-    out : ``DETECTION_DTYPE``, at least ``SUSPECTS_MAX`` rows behind ``rows``; event and instrument are the caller's
+    out : ``DETECTION_DTYPE``, at least ``ICEBERG_ROWS_MAX`` rows behind ``rows``; event and instrument are the caller's
         to fill in.
     """
     kind = event.kind

@@ -25,7 +25,8 @@ import numpy as np
 from chimera_platform.market.events import EventKind, StatusCode
 from chimera_platform.market.instruments import Universe
 from chimera_platform.market.sources import EventSource
-from chimera_platform.signals.detector_stream import DetectorSettings, DetectorStream
+from chimera_platform.signals.detector_stream import DetectorStream
+from chimera_platform.signals.detectors import DetectorSettings
 from chimera_platform.signals.records import DETECTION_DTYPE, Detector, Stage
 from chimera_platform.simulation.episodes import EpisodeKind
 from chimera_platform.simulation.market import SimulatedMarket

@@ -41,6 +41,7 @@ from chimera_platform.signals.records import Detector, Stage
 SWEEP_EVIDENCE = ("levels", "depth_share", "lots_beyond_start", "lots_trapped")
 STEPS_MAX = 64  # further prices of one burst count as its last step
 FOLLOWED_MAX = 8  # confirmed sweeps followed for a return; a ninth replaces the oldest
+SWEEP_ROWS_MAX = FOLLOWED_MAX + 4  # a record, at most
 
 
 class SweepSettings(Settings):
@@ -351,7 +352,7 @@ def update_sweeps(params: Any, state: Any, book: Any, event: Any, out: Any, rows
     state : record of :data:`SWEEP_STATE_DTYPE`, changed in place.
     book : the instrument's ``BOOK_DTYPE`` record with ``event`` applied.
     event : ``EVENT_DTYPE`` record of any kind.
-    out : ``DETECTION_DTYPE``, at least ``FOLLOWED_MAX + 4`` rows behind ``rows``; event and instrument are the
+    out : ``DETECTION_DTYPE``, at least ``SWEEP_ROWS_MAX`` rows behind ``rows``; event and instrument are the
         caller's to fill in.
     """
     kind = event.kind

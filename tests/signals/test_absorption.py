@@ -15,7 +15,7 @@ from chimera_platform.market.instruments import load_instruments
 from chimera_platform.market.sources import open_source
 from chimera_platform.settings import to_record
 from chimera_platform.signals.absorption import (
-    ABSORPTION_ROWS,
+    ABSORPTION_ROWS_MAX,
     AbsorptionSettings,
     new_absorption_states,
     update_absorption,
@@ -46,7 +46,7 @@ def said(events: Any, chosen: AbsorptionSettings = EAGER, cut: int = 10**6) -> n
     states, books, parts = new_absorption_states(1), new_books(1), []
     for i in range(0, len(events), cut):
         part = events[i : i + cut]
-        out = np.zeros(len(part) * ABSORPTION_ROWS, DETECTION_DTYPE)
+        out = np.zeros(len(part) * ABSORPTION_ROWS_MAX, DETECTION_DTYPE)
         parts.append(out[: drive(to_record(chosen), states, books, part, i, out)])
     return np.concatenate(parts) if parts else np.zeros(0, DETECTION_DTYPE)
 

@@ -14,7 +14,8 @@ from chimera_platform.market.events import EVENT_DTYPE, EventFlag, EventKind
 from chimera_platform.market.instruments import Universe, load_instruments
 from chimera_platform.market.sources import open_source
 from chimera_platform.signals import detector_stream
-from chimera_platform.signals.detector_stream import DetectorSettings, DetectorStream
+from chimera_platform.signals.detector_stream import DetectorStream
+from chimera_platform.signals.detectors import DetectorSettings
 from chimera_platform.signals.icebergs import IcebergSettings
 from chimera_platform.signals.records import Detector, Stage
 from chimera_platform.signals.sweeps import SweepSettings
@@ -132,7 +133,7 @@ def test_nothing_is_said_that_needs_the_future(market: np.ndarray[Any, Any]) -> 
 
 def test_a_full_output_buffer_loses_nothing(market: np.ndarray[Any, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     whole = said(market)
-    monkeypatch.setattr(detector_stream, "_FIRST_ROWS", detector_stream.ROWS_A_RECORD)
+    monkeypatch.setattr(detector_stream, "_FIRST_ROWS", detector_stream.DETECTION_ROWS_MAX)
     assert len(whole) > 300 and said(market).tobytes() == whole.tobytes()
     assert set(whole["detector"]) >= {Detector.SWEEP, Detector.ICEBERG, Detector.ABSORPTION}
 

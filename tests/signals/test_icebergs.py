@@ -8,7 +8,8 @@ from pydantic import ValidationError
 
 from chimera_platform.market.events import BUY, SELL, EventFlag, EventKind, StatusCode
 from chimera_platform.market.instruments import Universe, load_instruments
-from chimera_platform.signals.detector_stream import DetectorSettings, DetectorStream
+from chimera_platform.signals.detector_stream import DetectorStream
+from chimera_platform.signals.detectors import DetectorSettings
 from chimera_platform.signals.icebergs import GROUPS, SUSPECTS_MAX, WAYS, IcebergSettings
 from chimera_platform.signals.records import Detector, Stage
 from tests.reference.event_streams import Record, make_events

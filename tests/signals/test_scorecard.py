@@ -15,7 +15,8 @@ from typer.testing import CliRunner
 
 from chimera_platform.market.events import BUY, EVENT_DTYPE, SELL, EventFlag, EventKind
 from chimera_platform.market.instruments import load_instruments
-from chimera_platform.signals.detector_stream import DetectorSettings, DetectorStream
+from chimera_platform.signals.detector_stream import DetectorStream
+from chimera_platform.signals.detectors import DetectorSettings
 from chimera_platform.signals.records import DETECTION_DTYPE, Detector, Stage
 from chimera_platform.signals.scorecard import detect_all, match, score, scorecard
 from chimera_platform.signals.sweeps import SweepSettings

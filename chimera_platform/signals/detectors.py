@@ -1,0 +1,102 @@
+"""Every detector in one kernel: their settings, parameters, states, and the record by record update.
+
+A detector is a section of :class:`DetectorSettings`, a field of both dtypes under the same name, its names of the
+evidence, and a call in :func:`update_detectors`; the order of the calls is that of the rows of one event.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from chimera_platform.kernels import kernel
+from chimera_platform.settings import Settings, record_dtype, to_record
+from chimera_platform.signals.absorption import (
+    ABSORPTION_EVIDENCE,
+    ABSORPTION_ROWS_MAX,
+    ABSORPTION_STATE_DTYPE,
+    STACKED_ABSORPTION_EVIDENCE,
+    AbsorptionSettings,
+    update_absorption,
+)
+from chimera_platform.signals.icebergs import (
+    ICEBERG_EVIDENCE,
+    ICEBERG_ROWS_MAX,
+    ICEBERG_STATE_DTYPE,
+    IcebergSettings,
+    update_icebergs,
+)
+from chimera_platform.signals.records import Detector
+from chimera_platform.signals.sweeps import (
+    SWEEP_EVIDENCE,
+    SWEEP_ROWS_MAX,
+    SWEEP_STATE_DTYPE,
+    SweepSettings,
+    update_sweeps,
+)
+
+EVIDENCE_NAMES: dict[Detector, tuple[str, ...]] = {  # of the detectors there are
+    Detector.SWEEP: SWEEP_EVIDENCE,
+    Detector.ICEBERG: ICEBERG_EVIDENCE,
+    Detector.ABSORPTION: ABSORPTION_EVIDENCE,
+    Detector.STACKED_ABSORPTION: STACKED_ABSORPTION_EVIDENCE,
+}
+DETECTION_ROWS_MAX = SWEEP_ROWS_MAX + ICEBERG_ROWS_MAX + ABSORPTION_ROWS_MAX  # of one event, at most
+
+
+class DetectorSettings(Settings):
+    """Settings of every detector, a section each."""
+
+    sweeps: SweepSettings = SweepSettings()
+    icebergs: IcebergSettings = IcebergSettings()
+    absorption: AbsorptionSettings = AbsorptionSettings()
+
+
+DETECTORS_PARAMETERS_DTYPE = np.dtype(
+    [
+        ("sweeps", record_dtype(SweepSettings)),
+        ("icebergs", record_dtype(IcebergSettings)),
+        ("absorption", record_dtype(AbsorptionSettings)),
+    ],
+    align=True,
+)
+DETECTORS_STATE_DTYPE = np.dtype(
+    [
+        ("sweeps", SWEEP_STATE_DTYPE),
+        ("icebergs", ICEBERG_STATE_DTYPE),
+        ("absorption", ABSORPTION_STATE_DTYPE),
+    ]
+)
+
+
+def detector_parameters(settings: DetectorSettings) -> np.ndarray[Any, Any]:
+    """Return the kernel's form of ``settings``, shape (1,), :data:`DETECTORS_PARAMETERS_DTYPE`."""
+    record = np.zeros(1, DETECTORS_PARAMETERS_DTYPE)
+    for name in DETECTORS_PARAMETERS_DTYPE.names or ():
+        record[name] = to_record(getattr(settings, name))
+    return record
+
+
+def new_detector_states(count: int) -> np.ndarray[Any, Any]:
+    """Return the states of ``count`` instruments, shape (count,), :data:`DETECTORS_STATE_DTYPE`."""
+    return np.zeros(count, DETECTORS_STATE_DTYPE)
+
+
+@kernel
+def update_detectors(params: Any, state: Any, book: Any, event: Any, out: Any, rows: int) -> Any:
+    """Take in one record, after the book has; write what there is to say behind row ``rows`` and return the new count.
+
+    Parameters
+    ----------
+    params : record of :data:`DETECTORS_PARAMETERS_DTYPE`.
+    state : record of :data:`DETECTORS_STATE_DTYPE`, changed in place.
+    book : the instrument's ``BOOK_DTYPE`` record with ``event`` applied.
+    event : ``EVENT_DTYPE`` record of any kind.
+    out : ``DETECTION_DTYPE``, at least ``DETECTION_ROWS_MAX`` rows behind ``rows``; ``event_no``, ``ts_event`` and
+        ``instrument_id`` are the caller's to fill in.
+    """
+    rows = update_sweeps(params.sweeps, state.sweeps, book, event, out, rows)
+    rows = update_icebergs(params.icebergs, state.icebergs, book, event, out, rows)
+    rows = update_absorption(params.absorption, state.absorption, book, event, out, rows)
+    return rows
