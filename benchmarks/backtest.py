@@ -1,6 +1,6 @@
 """How many events a second does the whole decision path take, from event to fill?
 
-Books, features, both engines, allocator, risk, simulated venue and accounting under the default configuration, in
+Books, features, all engines, allocator, risk, simulated venue and accounting under the default configuration, in
 batches as ``chimera backtest`` cuts them, over events in memory; reading files is :mod:`benchmarks.read_files`. One
 thread; the figure is by its processor time, the wall clock's is in the detail.
 """

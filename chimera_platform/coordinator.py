@@ -30,7 +30,7 @@ from chimera_platform.market.book import pack_book, unpack_book
 from chimera_platform.market.instruments import Universe
 from chimera_platform.portfolio.account import AccountSettings
 from chimera_platform.portfolio.positions import Fault
-from chimera_platform.risk.allocator import AllocatorSettings
+from chimera_platform.risk.allocator import AllocatorSettings, allocator_record
 from chimera_platform.risk.governor import RiskSettings
 from chimera_platform.settings import to_record
 from chimera_platform.simulation.venue import VenueSettings, rows_per_event
@@ -114,7 +114,7 @@ class Coordinator:
         self._parameters = CoordinatorParameters(
             universe.records,
             to_record(configuration.risk),
-            to_record(configuration.allocator),
+            allocator_record(configuration.allocator),
             to_record(configuration.venue),
             to_record(configuration.account),
         )

@@ -68,10 +68,15 @@ def test_every_accounting_invariant_holds_after_every_single_event(seed: int, cl
 weights = st.sampled_from((0.0, 0.1, 1.0, 3.0))
 
 
-@given(seed=seeds, hft=weights, structure=weights, released_at=st.integers(1, 199), closed_at=st.integers(200, 399))
+@given(
+    seed=seeds,
+    given_weights=st.tuples(weights, weights, weights),
+    released_at=st.integers(1, 199),
+    closed_at=st.integers(200, 399),
+)
 @settings(max_examples=40, deadline=None)
 def test_the_loop_writes_the_same_rows_as_its_naive_definition(
-    seed: int, hft: float, structure: float, released_at: int, closed_at: int
+    seed: int, given_weights: tuple[float, float, float], released_at: int, closed_at: int
 ) -> None:
     coordinator, events, wanted = a_run(seed)
     naive = NaiveCoordinator(UNIVERSE, configurations(seed))
@@ -81,8 +86,9 @@ def test_the_loop_writes_the_same_rows_as_its_naive_definition(
         outputs.append(coordinator.run(events[first:end], first, mine))
         naive.run(events[first:end], mine, first)
         if end == released_at:
-            coordinator.apply_release(SimpleNamespace(weights={"hft": hft, "structure": structure}), 7)
-            naive.weights, naive.release_no = {Engine.HFT: hft, Engine.STRUCTURE: structure}, 7
+            naive.weights, naive.release_no = dict(zip(Engine, given_weights, strict=True)), 7
+            by_name = {engine.name.lower(): weight for engine, weight in naive.weights.items()}
+            coordinator.apply_release(SimpleNamespace(weights=by_name), 7)
         elif end == closed_at:
             coordinator.close_down()
             naive.closing = True
@@ -214,15 +220,15 @@ def test_engine_weights_of_a_release_scale_the_caps_and_none_restores_them() -> 
         assert (rows["release_no"] == release_no).all()
         assert (output.marks["release_no"] == release_no).all()
         assert (rows["engine_weight"] == np.where(rows["engine"] == 0, hft_weight, 1.0)).all()
-        cap = rows["equity_nanos"] * 4.0 * 0.5 * rows["engine_weight"]
+        cap = rows["equity_nanos"] * 4.0 * np.array([0.4, 0.3, 0.3])[rows["engine"]] * rows["engine_weight"]
         np.testing.assert_allclose(rows["engine_cap_nanos"], cap, rtol=1e-12)
 
 
-def test_an_engine_with_weight_zero_gets_nothing_and_the_other_goes_on() -> None:
+def test_an_engine_with_weight_zero_gets_nothing_and_the_others_go_on() -> None:
     coordinator, events, wanted = a_run(2)
     coordinator.apply_release(SimpleNamespace(weights={"hft": 0.0, "structure": 1.0}), 1)
     fills = coordinator.run(events, 0, wanted).fills
-    assert set(fills["engine"]) == {1}
+    assert set(fills["engine"]) == {Engine.STRUCTURE, Engine.ORDER_FLOW}, "an engine not named keeps its share"
 
 
 @pytest.mark.parametrize("weights", [{"arbitrage": 1.0}, {"hft": -0.1}, {"hft": float("nan")}, {"hft": 11.0}])
@@ -251,7 +257,7 @@ def test_closing_down_refuses_intents_and_leaves_no_position_and_no_order() -> N
     ("field", "value"),
     [
         ("instrument_id", 2),
-        ("engine", 2),
+        ("engine", len(Engine)),
         ("side", 0),
         ("order_type", 3),
         ("size", -1),

@@ -4,7 +4,7 @@ Exposure is *committed* (the entry cost of open positions) plus *reserved* (open
 decision price), both as absolute notional in nanos. All caps are fractions of current equity:
 
     account cap = equity * max_leverage
-    engine cap  = account cap * hft_share (structure_share) * weight of the engine in the release in force
+    engine cap  = account cap * the engine's share (hft_share, …) * its weight in the release in force
     symbol cap  = account cap * symbol_share
 
 The allocator reserves before the risk governor looks, as many lots as fit under every cap. Caps bind when an entry is
@@ -15,10 +15,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from pydantic import Field
 
 from chimera_platform.execution.orders import ENTRY, EXIT
-from chimera_platform.execution.records import DecisionReason, Engine
+from chimera_platform.execution.records import ENGINE_COUNT, DecisionReason, Engine
 from chimera_platform.kernels import kernel
 from chimera_platform.portfolio.account import MAX_NOTIONAL_NANOS
 from chimera_platform.portfolio.positions import MAX_POSITION_LOTS
@@ -27,18 +28,39 @@ from chimera_platform.settings import Settings
 APPROVED, POSITION_OPEN = int(DecisionReason.APPROVED), int(DecisionReason.POSITION_OPEN)
 ENGINE_CAP, SYMBOL_CAP = int(DecisionReason.ENGINE_CAP), int(DecisionReason.SYMBOL_CAP)
 ACCOUNT_CAP, SIZE_ZERO = int(DecisionReason.ACCOUNT_CAP), int(DecisionReason.SIZE_ZERO)
-_HFT = int(Engine.HFT)
 
 
 class AllocatorSettings(Settings):
     """Caps on exposure, as fractions of equity."""
 
     max_leverage: float = Field(4.0, gt=0.0, le=100.0, description="account cap: exposure over equity")
-    hft_share: float = Field(0.5, ge=0.0, le=1.0, description="share of the account cap open to the HFT engine")
+    hft_share: float = Field(0.4, ge=0.0, le=1.0, description="share of the account cap open to the HFT engine")
     structure_share: float = Field(
-        0.5, ge=0.0, le=1.0, description="share of the account cap open to the structure engine"
+        0.3, ge=0.0, le=1.0, description="share of the account cap open to the structure engine"
+    )
+    order_flow_share: float = Field(
+        0.3, ge=0.0, le=1.0, description="share of the account cap open to the order-flow engine"
     )
     symbol_share: float = Field(0.5, gt=0.0, le=1.0, description="share of the account cap open to one instrument")
+
+
+ALLOCATOR_DTYPE = np.dtype(
+    [
+        ("max_leverage", "<f8"),  # account cap: exposure over equity
+        ("symbol_share", "<f8"),  # of the account cap
+        ("engine_share", "<f8", (ENGINE_COUNT,)),  # of the account cap, by Engine
+    ],
+    align=True,
+)
+
+
+def allocator_record(settings: AllocatorSettings) -> np.ndarray[Any, Any]:
+    """Return ``settings`` as ALLOCATOR_DTYPE, shape (1,): each engine's share under its number."""
+    record = np.zeros(1, ALLOCATOR_DTYPE)
+    record["max_leverage"], record["symbol_share"] = settings.max_leverage, settings.symbol_share
+    for engine in Engine:
+        record["engine_share"][0, engine] = getattr(settings, f"{engine.name.lower()}_share")
+    return record
 
 
 @kernel
@@ -53,9 +75,8 @@ def cap_nanos(equity_nanos: int, fraction: float) -> int:
 @kernel
 def engine_cap_nanos(account: Any, settings: Any, engine: int) -> int:
     """Return the exposure that ``engine`` may carry now."""
-    share = settings.hft_share if engine == _HFT else settings.structure_share
     equity = account.cash_nanos + account.value_nanos
-    return cap_nanos(equity, settings.max_leverage * share * account.engine_weight[engine])
+    return cap_nanos(equity, settings.max_leverage * settings.engine_share[engine] * account.engine_weight[engine])
 
 
 @kernel

@@ -10,7 +10,7 @@ import pytest
 from chimera_platform.coordination.invariants import Violation
 from chimera_platform.coordinator import Coordinator
 from chimera_platform.execution.orders import ENTRY, EXIT
-from chimera_platform.execution.records import OrderStatus
+from chimera_platform.execution.records import Engine, OrderStatus
 from tests.reference.coordinator_streams import UNIVERSE, configurations
 from tests.reference.market_script import BUY, MarketScript
 
@@ -55,6 +55,8 @@ def put(table: str, field: str, index: tuple[int, ...], value: int) -> Falsifica
         (change("positions", "reserved_nanos", (0, 0)), Violation.RESERVED),
         (change("positions", "reserved_nanos", (1, 1)), Violation.RESERVED),
         (change("account", "engine_exposure_nanos", (0, 1)), Violation.ENGINE_EXPOSURE),
+        (change("account", "engine_exposure_nanos", (0, Engine.ORDER_FLOW)), Violation.ENGINE_EXPOSURE),
+        (change("positions", "committed_nanos", (0, Engine.ORDER_FLOW)), Violation.COMMITTED),
         (change("markets", "exposure_nanos", (1,)), Violation.SYMBOL_EXPOSURE),
         (change("account", "exposure_nanos", (0,)), Violation.ACCOUNT_EXPOSURE),
         (change("account", "cash_nanos", (0,), by=-1), Violation.CASH),

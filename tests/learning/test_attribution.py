@@ -125,6 +125,7 @@ def test_an_engine_that_loses_has_its_weight_cut_and_one_that_earns_keeps_it() -
     weights = engine_weights({0: random.normal(-0.5, 1.0, 400), 1: random.normal(0.5, 1.0, 400)})
     assert weights["structure"] == 1.0
     assert weights["hft"] == 0.2
+    assert weights["order_flow"] == 1.0, "an engine without trades keeps what the configuration gives it"
 
 
 def test_a_few_bad_trades_move_a_weight_less_than_many() -> None:

@@ -10,6 +10,7 @@ import dagster as dg
 import pytest
 
 from chimera_platform.errors import DataError, WarehouseError
+from chimera_platform.execution.records import Engine
 from chimera_platform.releases import ReleaseStore
 from chimera_platform.workdir import WorkDir
 from pipelines import training
@@ -93,7 +94,7 @@ def test_attribution_by_hand_adds_up(materialised: tuple[WorkDir, MaterializeRes
     for row in result["rows"]:
         parts = row["mid_alpha_nanos"] - row["spread_nanos"] - row["slippage_nanos"] - row["fee_nanos"]
         assert parts == row["net_nanos"]
-    assert set(result["engines"]) <= {"hft", "structure"}
+    assert set(result["engines"]) <= {engine.name.lower() for engine in Engine}
 
 
 def test_net_profit_of_the_attribution_is_that_of_the_fills_and_closing_values(

@@ -292,7 +292,11 @@ class NaiveCoordinator:
         price = int(intent["limit_price"]) if is_limit else (market.ask if side > 0 else market.bid)
         per_lot = max(price * tick_value, 1)
         leverage = self.allocator.max_leverage
-        share = self.allocator.hft_share if e == Engine.HFT else self.allocator.structure_share
+        share = {
+            Engine.HFT: self.allocator.hft_share,
+            Engine.STRUCTURE: self.allocator.structure_share,
+            Engine.ORDER_FLOW: self.allocator.order_flow_share,
+        }[Engine(e)]
         engine_cap = self.cap(leverage * share * self.weights[Engine(e)])
         symbol_cap, account_cap = self.cap(leverage * self.allocator.symbol_share), self.cap(leverage)
         rooms = [engine_cap - self.exposure(engine=e), symbol_cap - self.exposure(i), account_cap - self.exposure()]

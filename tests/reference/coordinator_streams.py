@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from chimera_platform.execution.records import INTENT_DTYPE
+from chimera_platform.execution.records import INTENT_DTYPE, Engine
 from chimera_platform.market.events import EVENT_DTYPE, EventFlag, EventKind, StatusCode
 from chimera_platform.market.instruments import Instrument, Universe
 from chimera_platform.portfolio.account import AccountSettings
@@ -105,6 +105,7 @@ def configurations(seed: int) -> CoordinatorSections:
             max_leverage=1.0,
             hft_share=float(rng.choice([0.2, 0.9])),
             structure_share=float(rng.choice([0.3, 0.9])),
+            order_flow_share=float(rng.choice([0.1, 0.6])),
             symbol_share=float(rng.choice([0.25, 0.8])),
         ),
         risk=RiskSettings(
@@ -132,11 +133,11 @@ def market(seed: int, count: int) -> Array:
 
 
 def intents(seed: int, events: Array, density: float = 0.2) -> Array:
-    """Return intents of both engines at about ``density`` of the events, in the order that the coordinator asks for."""
+    """Return intents of all engines at about ``density`` of the events, in the order that the coordinator asks for."""
     rng = np.random.default_rng(seed + 1)
     rows = []
     for event_no in np.flatnonzero(rng.random(len(events)) < density):
-        for engine in (0, 1):
+        for engine in Engine:
             if rng.random() < 0.6:
                 rows.append(_intent(rng, int(event_no), engine, events[event_no]))
     return np.concatenate(rows) if rows else np.zeros(0, INTENT_DTYPE)

@@ -12,7 +12,7 @@ LEVELS = 5
 
 
 def quotes(count: int, seed: int, instrument_id: int = 0, step_ns: int = 400_000_000) -> np.ndarray[Any, Any]:
-    """Return L1 quotes of assumed size with trends, so that both engines find something to do.
+    """Return L1 quotes of assumed size with trends, so that the engines find something to do.
 
     Shape (count,), EVENT_DTYPE, about ``step_ns`` apart; the volatility changes by turns, so that ranges narrow, then
     break.

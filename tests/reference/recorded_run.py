@@ -17,6 +17,7 @@ from chimera_platform.execution.records import (
     ORDER_EVENT_DTYPE,
     RELEASE_CHANGE_DTYPE,
     DecisionReason,
+    Engine,
     OrderReason,
     OrderStatus,
 )
@@ -93,13 +94,13 @@ def record_run(seed: int = 1, events: int = 3000, days: int = 3) -> RecordedRun:
     rng = np.random.default_rng(seed)
     market = _market(rng, events, days)
     tables: dict[str, list[np.void]] = defaultdict(list)
-    accounts = {(e, i): Account(INSTRUMENTS[i].tick_value_nanos) for e in (0, 1) for i in (0, 1)}
+    accounts = {(e, i): Account(INSTRUMENTS[i].tick_value_nanos) for e in Engine for i in (0, 1)}
     equity_at: dict[tuple[str, int, int], int] = {}
     open_until: dict[tuple[int, int], tuple[int, int]] = {}  # account → (event at which to leave, intent)
     orders = 0
     for n in np.flatnonzero(market["kind"] == EventKind.QUOTE):
         quote = market[n]
-        instrument, engine = int(quote["instrument_id"]), int(rng.integers(0, 2))
+        instrument, engine = int(quote["instrument_id"]), int(rng.integers(0, len(Engine)))
         account = accounts[engine, instrument]
         book = {"engine": engine, "instrument": instrument, "event_no": int(n), "quote": quote, "account": account}
         if (engine, instrument) in open_until:

@@ -15,22 +15,23 @@ from chimera_platform.coordinator import Coordinator, CoordinatorOutput
 from chimera_platform.execution.records import DecisionReason, Engine
 from chimera_platform.market.instruments import Universe
 from chimera_platform.portfolio.account import MAX_NOTIONAL_NANOS, AccountSettings
-from chimera_platform.risk.allocator import AllocatorSettings, cap_nanos, lot_notional_nanos
+from chimera_platform.risk.allocator import AllocatorSettings, allocator_record, cap_nanos, lot_notional_nanos
 from tests.reference.coordinator_streams import UNIVERSE as TWO
 from tests.reference.coordinator_streams import CoordinatorSections, configurations, instrument, intents, market
 from tests.reference.market_script import BUY, MarketScript
 
 UNIVERSE = Universe([instrument("X", tick_size="1", fees={})])
-HFT, STRUCTURE = int(Engine.HFT), int(Engine.STRUCTURE)
+HFT, STRUCTURE, ORDER_FLOW = int(Engine.HFT), int(Engine.STRUCTURE), int(Engine.ORDER_FLOW)
+
+ALL_OPEN = {f"{engine.name.lower()}_share": 1.0 for engine in Engine}
 
 
 def decided(script: MarketScript, weights: dict[str, float] | None = None, **caps: Any) -> CoordinatorOutput:
     """Run with 10,000 of equity; at the quote of 99 to 100 a lot is worth 100."""
     sections = CoordinatorSections(
         account=AccountSettings(starting_equity=Decimal(10_000)),
-        allocator=AllocatorSettings(**{"max_leverage": 1.0, "hft_share": 1.0, "structure_share": 1.0,
-                                       "symbol_share": 1.0, **caps}),
-    )  # fmt: skip
+        allocator=AllocatorSettings(**{"max_leverage": 1.0, "symbol_share": 1.0, **ALL_OPEN, **caps}),
+    )
     coordinator = Coordinator(UNIVERSE, sections)
     if weights is not None:
         coordinator.apply_release(SimpleNamespace(weights=weights), 1)
@@ -77,18 +78,34 @@ def test_where_not_one_lot_fits_the_first_cap_is_the_reason(caps: Any, reason: D
     assert (row["reason"], row["approved"], row["reserved_nanos"]) == (reason, 0, 0)
 
 
-def test_what_one_engine_has_reserved_is_not_there_for_the_other() -> None:
-    script = quoted().intent(BUY, 60, engine=HFT).intent(BUY, 60, engine=STRUCTURE)
+def test_every_engine_has_a_share_of_its_own_and_the_default_shares_fill_the_account() -> None:
+    defaults = AllocatorSettings()
+    shares = [getattr(defaults, f"{engine.name.lower()}_share") for engine in Engine]
+    assert allocator_record(defaults)["engine_share"][0].tolist() == shares
+    assert sum(shares) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("engine", list(Engine))
+def test_an_engine_is_cut_by_its_own_share_and_its_own_weight_alone(engine: Engine) -> None:
+    name, script = engine.name.lower(), quoted().intent(BUY, 1_000, engine=int(engine))
+    others = {f"{other.name.lower()}_share": 0.1 for other in Engine if other is not engine}
+    weights = {other.name.lower(): 0.5 if other is engine else 0.0 for other in Engine}
+    rows = decided(script, weights, **{**others, f"{name}_share": 0.6}).decisions
+    assert rows["size_approved"].tolist() == [30]
+
+
+def test_what_engines_have_reserved_is_not_there_for_the_others() -> None:
+    script = quoted().intent(BUY, 60, engine=HFT).intent(BUY, 30, engine=STRUCTURE).intent(BUY, 60, engine=ORDER_FLOW)
     rows = decided(script).decisions
-    assert rows["size_approved"].tolist() == [60, 40]
-    assert rows["account_exposure_nanos"].tolist() == [0, 6_000 * 10**9]
+    assert rows["size_approved"].tolist() == [60, 30, 10]
+    assert rows["account_exposure_nanos"].tolist() == [0, 6_000 * 10**9, 9_000 * 10**9]
 
 
 def test_a_used_up_account_refuses_with_its_own_reason() -> None:
     second = Universe([instrument("X", tick_size="1", fees={}), instrument("Y", tick_size="1", fees={})])
     sections = CoordinatorSections(
         account=AccountSettings(starting_equity=Decimal(10_000)),
-        allocator=AllocatorSettings(max_leverage=1.0, hft_share=1.0, structure_share=1.0, symbol_share=1.0),
+        allocator=AllocatorSettings(max_leverage=1.0, symbol_share=1.0, **ALL_OPEN),
     )
     script = quoted().intent(BUY, 100, engine=HFT)
     script.event(1, kind=8, price=99, size=50, ask_price=100, ask_size=50, instrument_id=1)
