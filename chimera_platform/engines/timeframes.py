@@ -169,16 +169,16 @@ def _average(frame: Any, average: float, period: int) -> float:
         return average + (frame.close - average) * 2.0 / (period + 1)
     if frame.bars < period:
         return math.nan
-    return _mean(frame, period)
+    return frame.close + _mean_offset(frame, period)
 
 
 @kernel
-def _mean(frame: Any, period: int) -> float:
-    """Return the mean of the last closes; summed as differences from the last one, so that no digits are lost."""
+def _mean_offset(frame: Any, period: int) -> float:
+    """Return the mean of the last closes less the very last one, so that no digits of large prices are lost."""
     total = 0
     for k in range(frame.bars - period, frame.bars):
         total += frame.close_ring[k & _MASK] - frame.close
-    return frame.close + total / period
+    return total / period
 
 
 @kernel
@@ -205,7 +205,7 @@ def _measure_rsi(frame: Any, change: int, period: int) -> None:
 def _measure_band(frame: Any, period: int) -> None:
     if frame.bars < period:
         return
-    middle = _mean(frame, period) - frame.close
+    middle = _mean_offset(frame, period)
     squares = 0.0
     for k in range(frame.bars - period, frame.bars):
         squares += (frame.close_ring[k & _MASK] - frame.close - middle) ** 2
@@ -252,10 +252,10 @@ def _find_divergence(params: Any, frame: Any) -> None:
         sign = 1 if which == LOWS else -1
         bar, close, rsi = frame.swing_bar[which], frame.swing_close[which], frame.swing_rsi[which]
         confirmed = bar[1] + params.swing_bars
-        if bar[0] >= oldest and confirmed > frame.divergence_bar:
-            if sign * (close[1] - close[0]) < 0 and sign * (rsi[1] - rsi[0]) > 0.0:  # false for NaN
-                frame.divergence = sign
-                frame.divergence_bar = confirmed
+        is_recent = bar[0] >= oldest and confirmed > frame.divergence_bar
+        if is_recent and sign * (close[1] - close[0]) < 0 and sign * (rsi[1] - rsi[0]) > 0.0:  # false for NaN
+            frame.divergence = sign
+            frame.divergence_bar = confirmed
 
 
 @kernel
