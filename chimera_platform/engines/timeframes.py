@@ -112,6 +112,8 @@ def update_timeframes(params: Any, timeframes: Any, ts_event: int, mid_doubled: 
     """
     shortest = timeframes[0]
     if ts_event < shortest.end_ts:
+        if mid_doubled == shortest.running_close:
+            return False
         shortest.running_close = mid_doubled
         if mid_doubled > shortest.running_high:
             shortest.running_high = mid_doubled
