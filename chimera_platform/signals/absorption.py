@@ -144,7 +144,7 @@ def _say(params: Any, state: Any, k: int, stage: int, out: Any, rows: int) -> An
     r = lots / (params.volume_multiple * mean) * hold * calm
     state.strength[k] = r / (1.0 + r)
     state.stage[k] = stage
-    row = out[rows]
+    row = out.row[rows]
     row.detection_no = state.number[k]
     row.ts_start = state.start_ts[k]
     row.price_low = state.price[k]
@@ -178,7 +178,7 @@ def _say_stack(params: Any, state: Any, k: int, out: Any, rows: int) -> Any:
             doubt *= 1.0 - state.strength[j]
     if levels < 2:
         return rows
-    row = out[rows]
+    row = out.row[rows]
     row.detection_no = state.stacks
     row.ts_start = start
     row.price_low = low
@@ -246,7 +246,7 @@ def update_absorption(params: Any, state: Any, book: Any, event: Any, out: Any, 
     params : record of :class:`AbsorptionSettings`.
     state : record of :data:`ABSORPTION_STATE_DTYPE`, changed in place.
     book, event : the instrument's book and the record just applied to it.
-    out : ``DETECTION_DTYPE`` rows; ``event_no``, ``ts_event`` and ``instrument_id`` are the caller's to fill.
+    out : record with ``ABSORPTION_ROWS_MAX`` rows behind ``rows``, see :func:`update_detectors`.
     rows : rows in use.
     """
     if event.size > 0 and event.side != 0 and event.flags & _HIDDEN == 0:

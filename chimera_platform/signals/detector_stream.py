@@ -14,6 +14,7 @@ from chimera_platform.signals.detectors import (
     DETECTION_ROWS_MAX,
     DetectorSettings,
     detector_parameters,
+    new_detections,
     new_detector_states,
     update_detectors,
 )
@@ -23,23 +24,28 @@ _FIRST_ROWS = 1024
 
 
 @kernel
-def _detect(params: Any, states: Any, books: Any, events: Any, first: int, first_event_no: int, out: Any) -> Any:
-    """Take in the events from index ``first`` until they end or ``out`` is full; return (next index, rows written)."""
-    rows = 0
+def _detect(
+    params: Any, states: Any, books: Any, said: Any, events: Any, first: int, first_event_no: int, out: Any
+) -> Any:
+    """Take in the events from index ``first`` until they end or ``out`` is full; return (next index, rows written).
+
+    ``params`` and ``said`` have one record each.
+    """
+    written = 0
     for i in range(first, events.shape[0]):
-        if rows + DETECTION_ROWS_MAX > out.shape[0]:
-            return i, rows
+        if written + DETECTION_ROWS_MAX > out.shape[0]:
+            return i, written
         event = events[i]
         k = event.instrument_id
-        book = books[k]
-        before = rows
-        apply_event(book, event)
-        rows = update_detectors(params[0], states[k], book, event, out, rows)
-        for r in range(before, rows):
-            out[r].event_no = first_event_no + i
-            out[r].ts_event = event.ts_event
-            out[r].instrument_id = k
-    return events.shape[0], rows
+        apply_event(books[k], event)
+        rows = update_detectors(params[0], states[k], books[k], event, said[0], 0)
+        for r in range(rows):
+            out[written] = said[0].row[r]
+            out[written].event_no = first_event_no + i
+            out[written].ts_event = event.ts_event
+            out[written].instrument_id = k
+            written += 1
+    return events.shape[0], written
 
 
 class DetectorStream:
@@ -62,7 +68,7 @@ class DetectorStream:
         self.settings = settings if settings is not None else DetectorSettings()
         self.books = new_books(count)
         self.states = new_detector_states(count)
-        self._params = detector_parameters(self.settings)
+        self._params, self._said = detector_parameters(self.settings), new_detections()
 
     def run(self, events: np.ndarray[Any, Any], first_event_no: int) -> np.ndarray[Any, Any]:
         """Take in the next events and return what is detected in them.
@@ -87,7 +93,7 @@ class DetectorStream:
         done, capacity = 0, _FIRST_ROWS
         while done < len(events):
             out = np.zeros(capacity, DETECTION_DTYPE)
-            done, rows = _detect(self._params, self.states, self.books, events, done, first_event_no, out)
+            done, rows = _detect(self._params, self.states, self.books, self._said, events, done, first_event_no, out)
             parts.append(out[:rows])
             capacity *= 2
         return np.concatenate(parts) if parts else np.zeros(0, DETECTION_DTYPE)

@@ -2,6 +2,10 @@
 
 A detector is a section of :class:`DetectorSettings`, a field of both dtypes under the same name, its names of the
 evidence, and a call in :func:`update_detectors`; the order of the calls is that of the rows of one event.
+
+The rows go into a record with an array in it, ``out.row[rows]``, not into an array: an array that is passed to a
+compiled function is counted as a reference there, two atomic operations a call, which cost more than all that a
+detector does about most records.
 """
 
 from __future__ import annotations
@@ -27,7 +31,7 @@ from chimera_platform.signals.icebergs import (
     IcebergSettings,
     update_icebergs,
 )
-from chimera_platform.signals.records import Detector
+from chimera_platform.signals.records import DETECTION_DTYPE, Detector
 from chimera_platform.signals.sweeps import (
     SWEEP_EVIDENCE,
     SWEEP_ROWS_MAX,
@@ -43,6 +47,8 @@ EVIDENCE_NAMES: dict[Detector, tuple[str, ...]] = {  # of the detectors there ar
     Detector.STACKED_ABSORPTION: STACKED_ABSORPTION_EVIDENCE,
 }
 DETECTION_ROWS_MAX = SWEEP_ROWS_MAX + ICEBERG_ROWS_MAX + ABSORPTION_ROWS_MAX  # of one event, at most
+DETECTIONS_DTYPE = np.dtype([("row", DETECTION_DTYPE, (DETECTION_ROWS_MAX,))])
+"""What is said at one event, the first rows of it; ``event_no``, ``ts_event``, ``instrument_id`` are not filled in."""
 
 
 class DetectorSettings(Settings):
@@ -83,6 +89,11 @@ def new_detector_states(count: int) -> np.ndarray[Any, Any]:
     return np.zeros(count, DETECTORS_STATE_DTYPE)
 
 
+def new_detections() -> np.ndarray[Any, Any]:
+    """Return room for what is said at one event, shape (1,), :data:`DETECTIONS_DTYPE`."""
+    return np.zeros(1, DETECTIONS_DTYPE)
+
+
 @kernel
 def update_detectors(params: Any, state: Any, book: Any, event: Any, out: Any, rows: int) -> Any:
     """Take in one record, after the book has; write what there is to say behind row ``rows`` and return the new count.
@@ -93,8 +104,8 @@ def update_detectors(params: Any, state: Any, book: Any, event: Any, out: Any, r
     state : record of :data:`DETECTORS_STATE_DTYPE`, changed in place.
     book : the instrument's ``BOOK_DTYPE`` record with ``event`` applied.
     event : ``EVENT_DTYPE`` record of any kind.
-    out : ``DETECTION_DTYPE``, at least ``DETECTION_ROWS_MAX`` rows behind ``rows``; ``event_no``, ``ts_event`` and
-        ``instrument_id`` are the caller's to fill in.
+    out : record of :data:`DETECTIONS_DTYPE`, the rows in ``out.row``.
+    rows : rows in use, 0 at first: room for ``DETECTION_ROWS_MAX`` in all.
     """
     rows = update_sweeps(params.sweeps, state.sweeps, book, event, out, rows)
     rows = update_icebergs(params.icebergs, state.icebergs, book, event, out, rows)

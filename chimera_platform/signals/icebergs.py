@@ -308,7 +308,7 @@ def _say(state: Any, slot: int, stage: int, out: Any, rows: int) -> Any:
         state.number[slot] = state.detections
         state.detections += 1
     refills, regularity = state.refills[slot], _regularity(state, slot)
-    row = out[rows]
+    row = out.row[rows]
     row.detection_no = state.number[slot]
     row.ts_start = state.start_ts[slot]
     row.price_low = state.price[slot]
@@ -353,8 +353,7 @@ def update_icebergs(params: Any, state: Any, book: Any, event: Any, out: Any, ro
     state : record of :data:`ICEBERG_STATE_DTYPE`, changed in place.
     book : the instrument's ``BOOK_DTYPE`` record with ``event`` applied.
     event : ``EVENT_DTYPE`` record of any kind.
-    out : ``DETECTION_DTYPE``, at least ``ICEBERG_ROWS_MAX`` rows behind ``rows``; event and instrument are the caller's
-        to fill in.
+    out : record with ``ICEBERG_ROWS_MAX`` rows behind ``rows``, see :func:`update_detectors`.
     """
     kind = event.kind
     if kind == _CLEAR or not is_trusted(book):

@@ -160,7 +160,7 @@ def _say(params: Any, state: Any, stage: int, out: Any, rows: int) -> Any:
     """Write a row about the burst."""
     levels, lots, beyond, share = _figures(state)
     start, extreme = state.step_price[0], state.step_price[state.steps - 1]
-    row = out[rows]
+    row = out.row[rows]
     row.detection_no = state.number
     row.ts_start = state.step_ts[0]
     row.price_low = min(start, extreme)
@@ -321,7 +321,7 @@ def _look_for_returns(params: Any, state: Any, book: Any, ts: int, out: Any, row
         if ts - state.followed_end_ts[k] > params.return_ms * _MS:
             _remove_followed(state, k)
         elif tradable and not _is_beyond(book, side, state.followed_start[k]):
-            row = out[rows]
+            row = out.row[rows]
             row.detection_no = state.followed_number[k]
             row.ts_start = state.followed_start_ts[k]
             row.price_low = min(state.followed_start[k], state.followed_extreme[k])
@@ -352,8 +352,7 @@ def update_sweeps(params: Any, state: Any, book: Any, event: Any, out: Any, rows
     state : record of :data:`SWEEP_STATE_DTYPE`, changed in place.
     book : the instrument's ``BOOK_DTYPE`` record with ``event`` applied.
     event : ``EVENT_DTYPE`` record of any kind.
-    out : ``DETECTION_DTYPE``, at least ``SWEEP_ROWS_MAX`` rows behind ``rows``; event and instrument are the
-        caller's to fill in.
+    out : record with ``SWEEP_ROWS_MAX`` rows behind ``rows``, see :func:`update_detectors`.
     """
     kind = event.kind
     if kind == _CLEAR or not is_trusted(book):

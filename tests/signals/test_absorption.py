@@ -11,44 +11,25 @@ from hypothesis import strategies as st
 from chimera_platform.kernels import kernel
 from chimera_platform.market.book import apply_event, best_ask, best_bid, is_tradable, new_books
 from chimera_platform.market.events import BUY, SELL, EventKind, StatusCode
-from chimera_platform.market.instruments import load_instruments
+from chimera_platform.market.instruments import Universe, load_instruments
 from chimera_platform.market.sources import open_source
-from chimera_platform.settings import to_record
-from chimera_platform.signals.absorption import (
-    ABSORPTION_ROWS_MAX,
-    AbsorptionSettings,
-    new_absorption_states,
-    update_absorption,
-)
-from chimera_platform.signals.records import DETECTION_DTYPE, Detector, Stage
+from chimera_platform.signals.absorption import AbsorptionSettings
+from chimera_platform.signals.detector_stream import DetectorStream
+from chimera_platform.signals.detectors import DetectorSettings
+from chimera_platform.signals.records import Detector, Stage
 from chimera_platform.simulation.market import SimulatedMarket
 from tests.reference.detectors_absorption import absorptions
 from tests.reference.event_streams import Record, event_streams, make_events
 
 MS = 1_000_000
+UNIVERSE = Universe([load_instruments()["XAUUSD"]])
 EAGER = AbsorptionSettings(volume_multiple=2.0, warm_trades=1, hold_ms=1000, displacement_share=1.0)
 
 
-@kernel
-def drive(params: Any, states: Any, books: Any, events: Any, first: int, out: Any) -> Any:
-    rows = 0
-    for i in range(events.shape[0]):
-        before = rows
-        apply_event(books[0], events[i])
-        rows = update_absorption(params[0], states[0], books[0], events[i], out, rows)
-        for r in range(before, rows):
-            out[r].event_no = first + i
-            out[r].ts_event = events[i].ts_event
-    return rows
-
-
 def said(events: Any, chosen: AbsorptionSettings = EAGER, cut: int = 10**6) -> np.ndarray[Any, Any]:
-    states, books, parts = new_absorption_states(1), new_books(1), []
-    for i in range(0, len(events), cut):
-        part = events[i : i + cut]
-        out = np.zeros(len(part) * ABSORPTION_ROWS_MAX, DETECTION_DTYPE)
-        parts.append(out[: drive(to_record(chosen), states, books, part, i, out)])
-    return np.concatenate(parts) if parts else np.zeros(0, DETECTION_DTYPE)
+    stream = DetectorStream(UNIVERSE, DetectorSettings(absorption=chosen))
+    rows = np.concatenate([stream.run(events[i : i + cut], i) for i in range(0, max(len(events), 1), cut)])
+    return rows[np.isin(rows["detector"], (Detector.ABSORPTION, Detector.STACKED_ABSORPTION))]
 
 
 def level(ms: float, side: int, price: int, size: int) -> Record:
