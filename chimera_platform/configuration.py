@@ -14,6 +14,13 @@ from typing import Any
 from pydantic import ValidationError
 
 from chimera_platform.engines.hft import HftSettings
+from chimera_platform.engines.order_flow.engine_settings import OrderFlowSettings
+from chimera_platform.engines.order_flow.iceberg_defense import IcebergDefenseSettings
+from chimera_platform.engines.order_flow.mean_reversion import MeanReversionSettings
+from chimera_platform.engines.order_flow.node_bounce import NodeBounceSettings
+from chimera_platform.engines.order_flow.stacked_absorption import StackedAbsorptionSettings
+from chimera_platform.engines.order_flow.sweep_reversal import SweepReversalSettings
+from chimera_platform.engines.order_flow.vacuum_entry import VacuumEntrySettings
 from chimera_platform.engines.structure import StructureSettings
 from chimera_platform.errors import ConfigurationError
 from chimera_platform.portfolio.account import AccountSettings
@@ -28,6 +35,13 @@ class Configuration(Settings):
 
     hft: HftSettings = HftSettings.model_validate({})
     structure: StructureSettings = StructureSettings.model_validate({})
+    order_flow: OrderFlowSettings = OrderFlowSettings()
+    sweep_reversal: SweepReversalSettings = SweepReversalSettings()
+    stacked_absorption: StackedAbsorptionSettings = StackedAbsorptionSettings()
+    iceberg_defense: IcebergDefenseSettings = IcebergDefenseSettings()
+    vacuum_entry: VacuumEntrySettings = VacuumEntrySettings()
+    mean_reversion: MeanReversionSettings = MeanReversionSettings()
+    node_bounce: NodeBounceSettings = NodeBounceSettings()
     risk: RiskSettings = RiskSettings.model_validate({})
     allocator: AllocatorSettings = AllocatorSettings.model_validate({})
     venue: VenueSettings = VenueSettings.model_validate({})

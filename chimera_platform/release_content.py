@@ -10,13 +10,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from chimera_platform.configuration import Configuration, with_parameters
+from chimera_platform.engines.order_flow.parameters import ORDER_FLOW_SECTIONS
 from chimera_platform.errors import ChimeraError, ReleaseError
 from chimera_platform.execution.records import Engine
 from chimera_platform.learning.model_inputs import MODEL_INPUT_COUNT, MODEL_INPUT_NAMES
 from chimera_platform.learning.trees import Trees
 
 FORMAT = 1
-PARAMETER_SECTIONS = ("hft", "structure")
+PARAMETER_SECTIONS = ("hft", "structure", *ORDER_FLOW_SECTIONS)
 """The settings sections that a release may override: the engines' own, never risk limits or the account."""
 
 ENGINE_NAMES = tuple(engine.name.lower() for engine in Engine)
