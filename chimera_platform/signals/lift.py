@@ -1,0 +1,181 @@
+"""Lift and forward returns: what moments of a kind say about the next seconds, against any other moment.
+
+With direction d = ±1 of a moment and the mid's change Δ over a horizon that follows it:
+
+- **lift** = P(d·Δ > 0 | moment) / P(d·Δ > 0): the denominator is the share of all seconds' first events after which
+  the price moved that way, up and down weighted as the moments' directions are. 1 is no information. A busy time moves
+  the price more often in *both* directions, so lift is above 1 for whatever speaks in busy times;
+- **way** = P(d·Δ > 0 | moment, Δ ≠ 0): of the moments after which it moved, the share where it moved that way;
+  that is free of the former effect, 0.5 is no information where the price does not drift;
+- **mean signed return** d·Δ in ticks, and each in spreads of its own moment.
+
+Intervals are those of :mod:`~chimera_platform.signals.block_bootstrap`: bins of ``bin_ns``, both the moments' and the
+unconditional sums resampled together. The mean block is as long as :func:`optimal_block_length` finds for the bins'
+summed signed returns, and at least the horizon and a bin, so that overlapping returns stay in their block. There is no
+interval where fewer than ``BLOCKS_MIN`` such blocks fit into the sample.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from chimera_platform.signals.block_bootstrap import bin_weights, interval, optimal_block_length
+from chimera_platform.signals.forward_returns import HORIZONS_NS
+
+Array = np.ndarray[Any, Any]
+REPLICATES, SEED = 1_000, 7
+BLOCKS_MIN = 5
+FEW = 30  # fewer moments are not spoken of as a sample
+BIN_CHOICES_NS = tuple(s * 1_000_000_000 for s in (1, 2, 5, 10, 30, 60))
+BINS_WANTED = 400
+PLACEBO_SETS = 200
+_COLUMNS = 11  # of the sums by bin
+
+MOMENT_DTYPE = np.dtype(
+    [
+        ("ts_event", "<i8"),  # ns UTC
+        ("direction", "<i8"),  # +1 up, -1 down; of unconditional moments 0
+        ("spread", "<i8"),  # ticks; 0: none
+        ("change", "<f8", (len(HORIZONS_NS),)),  # ticks; NaN: unknown
+        ("session", "<i8"),  # CitySession
+        ("regime", "<i8"),  # Regime, -1: not known yet
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Edge:
+    """What moments of one kind say over one horizon; NaN where it cannot be said."""
+
+    moments: int
+    known: int  # of them with a return
+    hits: int  # of those: moved that way
+    misses: int  # moved the other way
+    lift: float
+    lift_low: float
+    lift_high: float
+    way: float
+    way_low: float
+    way_high: float
+    ticks: float
+    ticks_low: float
+    ticks_high: float
+    spreads: float
+    spreads_low: float
+    spreads_high: float
+    block_s: float  # mean block length
+
+    @property
+    def shows_an_edge(self) -> bool:
+        """Whether the interval of the mean signed return leaves zero out."""
+        return self.ticks_low > 0.0 or self.ticks_high < 0.0
+
+    def as_dict(self) -> dict[str, float]:
+        """Return the figures by name."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Placebo:
+    """Mean signed return, in ticks, of random moments in place of a detector's: over many sets of them."""
+
+    mean: float
+    low: float
+    high: float
+
+
+def bin_width(first_ts: int, last_ts: int) -> int:
+    """Return the width of the bins, ns: the narrowest of the choices with at most ``BINS_WANTED`` bins, or 60 s."""
+    return next((w for w in BIN_CHOICES_NS if last_ts - first_ts <= BINS_WANTED * w), BIN_CHOICES_NS[-1])
+
+
+def edge(moments: Array, every: Array, horizon: int, bin_ns: int, seed: int = SEED) -> Edge:
+    """Return what ``moments`` say over one horizon.
+
+    Parameters
+    ----------
+    moments : shape (n,), MOMENT_DTYPE with directions, in time order.
+    every : shape (m,), MOMENT_DTYPE: unconditional moments of the same cell (symbol, session or regime).
+    horizon : index into ``HORIZONS_NS``.
+    bin_ns : width of the bins.
+    seed : of the bootstrap.
+    """
+    sums = _sums_by_bin(moments, every, horizon, bin_ns)
+    signed = sums[:, 3]
+    floor = 1.0 + HORIZONS_NS[horizon] / bin_ns
+    length = max(optimal_block_length(signed), floor)
+    point = _figures(sums.sum(axis=0)[None])[:, 0]
+    low = high = np.full(4, math.nan)
+    if len(sums) >= BLOCKS_MIN * length and sums[:, 0].any():
+        replicates = _figures(_weights(len(sums), round(length, 3), seed) @ sums)
+        low, high = np.array([interval(values) for values in replicates]).T
+    known = moments[~np.isnan(moments["change"][:, horizon])]
+    moved = known["direction"] * known["change"][:, horizon]
+    each = [value for k in range(4) for value in (float(point[k]), float(low[k]), float(high[k]))]
+    return Edge(len(moments), len(known), int((moved > 0).sum()), int((moved < 0).sum()), *each, length * bin_ns / 1e9)
+
+
+def _sums_by_bin(moments: Array, every: Array, horizon: int, bin_ns: int) -> Array:
+    """Return what :func:`_figures` takes, summed by bin in time order, of what has a known return."""
+    own = moments[~np.isnan(moments["change"][:, horizon])]
+    free = every[~np.isnan(every["change"][:, horizon])]
+    bins = np.union1d(own["ts_event"] // bin_ns, free["ts_event"] // bin_ns)
+    sums = np.zeros((len(bins), _COLUMNS))
+    if not len(bins):
+        return sums
+    at, among = np.searchsorted(bins, own["ts_event"] // bin_ns), np.searchsorted(bins, free["ts_event"] // bin_ns)
+    signed, has_spread = own["direction"] * own["change"][:, horizon], own["spread"] > 0
+    change = free["change"][:, horizon]
+    relative = np.divide(signed, own["spread"], out=np.zeros(len(own)), where=has_spread)
+    columns = [
+        (at, None),
+        (at, signed > 0),
+        (at, signed < 0),
+        (at, signed),
+        (at, relative),
+        (at, has_spread),
+        (at, own["direction"] > 0),
+        (at, own["direction"] < 0),
+        (among, None),
+        (among, change > 0),
+        (among, change < 0),
+    ]
+    for k, (where, weight) in enumerate(columns):
+        sums[:, k] = np.bincount(where, weight, len(bins))
+    return sums
+
+
+def _figures(sums: Array) -> Array:
+    """Return lift, way, ticks and spreads, shape (4, n), of summed columns, shape (n, columns)."""
+    n, hits, misses, ticks, spreads, with_spread, ups, downs, free, free_ups, free_downs = sums.T.astype(np.float64)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        expected = (ups * free_ups + downs * free_downs) / free
+        return np.array([hits / expected, hits / (hits + misses), ticks / n, spreads / with_spread])
+
+
+@lru_cache(maxsize=8)
+def _weights(bins: int, length: float, seed: int) -> Array:
+    return bin_weights(bins, length, REPLICATES, seed)
+
+
+def placebo(moments: Array, every: Array, horizon: int, seed: int = SEED) -> Placebo:
+    """Return the mean signed return of random unconditional moments: as many, with the same directions and sessions."""
+    random = np.random.default_rng(seed)
+    own = moments[~np.isnan(moments["change"][:, horizon])]
+    free = every[~np.isnan(every["change"][:, horizon])]
+    total, count = np.zeros(PLACEBO_SETS), 0
+    for session in np.unique(own["session"]).tolist():
+        mine, pool = own[own["session"] == session], free[free["session"] == session]["change"][:, horizon]
+        if len(pool):
+            drawn = pool[random.integers(0, len(pool), (PLACEBO_SETS, len(mine)))]
+            total += drawn @ mine["direction"]
+            count += len(mine)
+    if not count:
+        return Placebo(math.nan, math.nan, math.nan)
+    low, high = interval(total / count)
+    return Placebo(float(total.mean() / count), low, high)
