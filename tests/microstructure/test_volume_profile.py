@@ -23,13 +23,7 @@ from chimera_platform.microstructure.volume_profile import (
     VolumeProfiles,
     VolumeProfileSettings,
 )
-from chimera_platform.microstructure.volume_profile_nodes import (
-    benjamini_hochberg,
-    find_nodes,
-    peak_pairs,
-    smooth_profile,
-    unimodal_fit,
-)
+from chimera_platform.microstructure.volume_profile_nodes import find_nodes
 from tests.reference.event_streams import SECOND, event_streams, make_events
 from tests.reference.volume_profile import DAY, histogram, levels
 
@@ -129,58 +123,6 @@ def test_an_unknown_instrument_is_refused() -> None:
     events = make_events({**one_print(1, 0), "instrument_id": 3})
     with pytest.raises(DataError, match="expected 0 to 0"):
         VolumeProfiles(Universe([GOOG])).run(events)
-
-
-# ---- nodes ------------------------------------------------------------------------------------------------------
-
-BINS = np.arange(80)
-
-
-def sample(seed: int, n: int, *modes: tuple[float, float, float]) -> Array:
-    """Profile of n draws from a mixture of (weight, centre, width)."""
-    density = sum(w * np.exp(-0.5 * ((BINS - c) / s) ** 2) / s for w, c, s in modes)
-    return np.random.default_rng(seed).multinomial(n, density / np.sum(density))
-
-
-def test_nodes_on_a_unimodal_market_are_as_rare_as_the_level_says() -> None:
-    runs, level = 120, 0.05
-    profiles = [sample(i, 3_000, (1, 40, 12)) for i in range(runs)]
-    found = sum(bool(find_nodes(BINS, lots, draws=99, level=level)) for lots in profiles)
-    allowed = runs * level + 3 * np.sqrt(runs * level * (1 - level))
-    print(f"{found} of {runs} null profiles with a node, level {level}, allowed {allowed:.1f}")
-    untested = sum(bool(peak_pairs(smooth_profile(lots, 2.0))) for lots in profiles)
-    assert found <= allowed < untested, "without the test, noise alone would give more"
-
-
-def test_a_planted_second_mode_is_found_where_it_is() -> None:
-    for seed in range(10):
-        nodes = find_nodes(BINS, sample(seed, 3_000, (0.6, 25, 6), (0.4, 55, 6)), draws=199)
-        assert len(nodes) == 1
-        assert abs(nodes[0].high_price - 55) <= 3
-        assert abs(nodes[0].low_price - 41) <= 4
-        assert nodes[0].p_value <= 0.05
-
-
-def test_the_same_seed_gives_the_same_nodes_and_fewer_draws_less_evidence() -> None:
-    lots = sample(1, 3_000, (0.6, 25, 6), (0.4, 55, 6))
-    assert find_nodes(BINS, lots, draws=99) == find_nodes(BINS, lots, draws=99)
-    assert find_nodes(BINS, lots, draws=99, effective_count=20) == []
-
-
-def test_the_null_is_unimodal_and_a_flat_or_empty_profile_has_no_nodes() -> None:
-    shares = sample(2, 3_000, (0.6, 25, 6), (0.4, 55, 6)) / 3_000
-    turns = np.diff(np.sign(np.diff(unimodal_fit(shares))[np.diff(unimodal_fit(shares)) != 0]))
-    assert np.count_nonzero(turns) == 1
-    for lots in (np.zeros(80, int), np.full(80, 7)):
-        assert find_nodes(BINS, lots) == []
-    with pytest.raises(DataError, match="none negative"):
-        find_nodes(BINS, -np.ones(80))
-
-
-def test_benjamini_hochberg_rejects_up_to_the_last_p_value_below_its_line() -> None:
-    p = np.array([0.9, 0.01, 0.035, 0.04, 0.5])
-    assert benjamini_hochberg(p, 0.05).tolist() == [False, True, False, False, False]
-    assert benjamini_hochberg(p, 0.07).tolist() == [False, True, True, True, False]
 
 
 @pytest.mark.real_data
