@@ -1,10 +1,18 @@
 """The HFT engine: what the next moves of the mid will be, from who is pushing the book now.
 
-Four measures of pressure must point the same way before it wants a trade: the queue imbalance at the touch (Gould
-and Bonart 2016), the microprice's distance from the mid, the normalised order-flow imbalance of the last ten
-seconds (Cont, Kukanov and Stoikov 2014) and, where the source prints trades, the trade imbalance. A source that
-publishes no sizes says nothing by its queues; there the order-flow imbalance (then a count of quote moves) decides
-alone, against a limit of its own, together with the direction of the mid's last ten seconds.
+Version 2, the default. Four measures of pressure must point the same way before it wants a trade: the queue imbalance
+at the touch (Gould and Bonart 2016), the microprice's distance from the mid (the fitted one of Stoikov 2018 where a
+release brings its table), the normalised order-flow imbalance of the last ten seconds (Cont, Kukanov and Stoikov
+2014) and, where the source prints trades, the trade imbalance. A source that publishes no sizes says nothing by its
+queues; there the order-flow imbalance (then a count of quote moves) decides alone, against a limit of its own,
+together with the direction of the mid's last ten seconds.
+
+Sweeps speak through what the detector said of each side last, while that is no older than ``sweep_valid_ms``: a
+confirmed one raises the confidence of a trade in its direction, and one that is strong enough is followed by itself
+at the moment it is confirmed, where both sides are not swept at once; one that came back and left lots trapped
+(FAILED with ``lots_trapped`` above zero) refuses the trade in its direction.
+
+Version 1 is the baseline of :mod:`chimera_platform.engines.hft_baseline`.
 """
 
 from __future__ import annotations
@@ -15,19 +23,24 @@ from typing import Any
 import numpy as np
 from pydantic import Field
 
+from chimera_platform.engines.hft_baseline import baseline_is_due, baseline_step
 from chimera_platform.engines.interface import distance_ticks, order_size_lots, volatility_ticks, write_intent
 from chimera_platform.execution.records import Engine, IntentReason
 from chimera_platform.kernels import kernel
-from chimera_platform.market.book import best_ask, best_bid
+from chimera_platform.market.book import best_ask, best_ask_size, best_bid, best_bid_size
 from chimera_platform.market.events import EventFlag
 from chimera_platform.microstructure.feature_names import Feature
 from chimera_platform.settings import Settings
+from chimera_platform.signals.memory import BEARISH, BULLISH
+from chimera_platform.signals.records import Detector, Stage
+from chimera_platform.signals.sweeps import SWEEP_EVIDENCE
 
 
 class HftSettings(Settings):
     """Parameters of the HFT engine; the bounds are the optimiser's search space."""
 
     enabled: bool = Field(True, description="whether the engine emits intents")
+    version: int = Field(2, ge=1, le=2, description="2: pressure and sweeps; 1: the spread trigger, the baseline")
     queue_imbalance_min: float = Field(0.5, ge=0.0, le=1.0, description="least queue imbalance towards the trade")
     microprice_edge_min: float = Field(
         0.25, ge=0.0, le=0.5, description="least (microprice - mid) / spread towards the trade"
@@ -44,6 +57,16 @@ class HftSettings(Settings):
         ge=0.0,
         le=5.0,
         description="least 10 s return towards the trade, in its standard deviations, where there are no sizes",
+    )
+    sweep_valid_ms: int = Field(2_000, ge=0, le=60_000, description="how long what was said of a sweep counts, ms")
+    sweep_confidence: float = Field(
+        0.5, ge=0.0, le=1.0, description="share of the missing confidence that a sweep of strength 1 adds to a trade"
+    )
+    sweep_strength_min: float = Field(
+        0.6, ge=0.0, le=1.0, description="least strength of a sweep that is followed by itself; 1: none is"
+    )
+    trigger_spread_ppm: float = Field(
+        200.0, ge=0.01, le=10_000.0, description="version 1: largest spread that triggers, millionths of the mid"
     )
     stop_spreads: float = Field(4.0, ge=0.25, le=20.0, description="stop distance, spreads; the larger of the two")
     stop_vols: float = Field(
@@ -66,24 +89,58 @@ HFT_STATE_DTYPE = np.dtype(
     [
         ("last_intent_ts", "<i8"),  # ns UTC of the last intent
         ("intents", "<i8"),  # emitted so far; 0: last_intent_ts has no meaning
+        ("mid_doubled", "<i8"),  # half ticks, at the last look; version 1 only, 0 before the first
+        ("direction", "<i8"),  # of the mid's last move; version 1 only, 0 before the first
     ]
 )
 
 _ENGINE = int(Engine.HFT)
-_REASON = int(IntentReason.IMBALANCE)
+_IMBALANCE, _SWEEP_MOMENTUM = int(IntentReason.IMBALANCE), int(IntentReason.SWEEP_MOMENTUM)
 _SIZE_ASSUMED = int(EventFlag.SIZE_ASSUMED)
 _QUEUE_IMBALANCE = int(Feature.QUEUE_IMBALANCE)
 _MICROPRICE_EDGE = int(Feature.MICROPRICE_EDGE)
+_FITTED_EDGE = int(Feature.__members__.get("FITTED_MICROPRICE_EDGE", Feature.MICROPRICE_EDGE))
 _OFI_NORM = int(Feature.OFI_NORM_10S)
 _TRADE_IMBALANCE = int(Feature.TRADE_IMBALANCE_10S)
 _VOL_60S = int(Feature.REALISED_VOL_60S)
 _MID_RETURN = int(Feature.MID_RETURN_10S)
+_SWEEP, _CONFIRMED, _FAILED = int(Detector.SWEEP), int(Stage.CONFIRMED), int(Stage.FAILED)
+_LOTS_TRAPPED = SWEEP_EVIDENCE.index("lots_trapped")
+_NS_PER_MS = 1_000_000
+_ROUNDING = 1.0 - 1e-12  # a product on the right side of this is not below the quotient that the feature is
 _RETURN_SCALE = math.sqrt(10.0 / 60.0)  # standard deviation of a 10 s return from that of a 60 s one
 
 
 @kernel
+def hft_is_due(params: Any, state: Any, memory: Any, event: Any, book: Any) -> bool:
+    """Return False only where :func:`hft_step` would write nothing, without looking at the features.
+
+    To be called at every last record of a source event with a tradable book. Parameters as :func:`hft_step`.
+    """
+    if params.version == 1:
+        return baseline_is_due(params, state, event, book)
+    if params.enabled == 0 or (state.intents > 0 and event.ts_event - state.last_intent_ts < params.cooldown_ns):
+        return False
+    if event.flags & _SIZE_ASSUMED:
+        return True
+    bid_size, ask_size = best_bid_size(book), best_ask_size(book)
+    if abs(bid_size - ask_size) >= params.queue_imbalance_min * (bid_size + ask_size) * _ROUNDING:
+        return True
+    return memory.news > 0 and _sweep_to_follow(params, memory, event.ts_event) != 0
+
+
+@kernel
 def hft_step(
-    params: Any, state: Any, instrument: Any, event: Any, event_no: int, book: Any, features: Any, out: Any, row: int
+    params: Any,
+    state: Any,
+    memory: Any,
+    instrument: Any,
+    event: Any,
+    event_no: int,
+    book: Any,
+    features: Any,
+    out: Any,
+    row: int,
 ) -> int:
     """Write the engine's intent at this event, if it has one, into ``out[row]``.
 
@@ -91,6 +148,7 @@ def hft_step(
     ----------
     params : record of :class:`HftSettings`.
     state : HFT_STATE_DTYPE record.
+    memory : SIGNAL_MEMORY_DTYPE record, of what the detectors have said up to this event.
     instrument : INSTRUMENT_DTYPE record.
     event : EVENT_DTYPE record, last of its source event.
     event_no : its row number in the run.
@@ -101,12 +159,11 @@ def hft_step(
     -------
     Rows written: 0 or 1.
     """
+    if params.version == 1:
+        return baseline_step(params, state, instrument, event, event_no, book, features, out, row)
     if params.enabled == 0 or (state.intents > 0 and event.ts_event - state.last_intent_ts < params.cooldown_ns):
         return 0
-    if event.flags & _SIZE_ASSUMED:
-        side, confidence = _unsized_pressure(params, features)
-    else:
-        side, confidence = _sized_pressure(params, features)
+    side, confidence, reason = _wanted(params, memory, event, features)
     if side == 0:
         return 0
     state.last_intent_ts = event.ts_event
@@ -121,10 +178,48 @@ def hft_step(
     intent.target_distance = distance_ticks(max(params.target_spreads * spread, params.target_vols * sigma))
     intent.max_hold_ns = params.max_hold_ns
     intent.confidence = confidence
-    intent.reason = _REASON
+    intent.reason = reason
     intent.engine = _ENGINE
     intent.side = side
     return 1
+
+
+@kernel
+def _wanted(params: Any, memory: Any, event: Any, features: Any) -> Any:
+    """Return (side, confidence, reason) of the trade that pressure or a sweep speaks for; side 0 for none."""
+    ts = event.ts_event
+    if event.flags & _SIZE_ASSUMED:
+        side, confidence = _unsized_pressure(params, features)
+    else:
+        side, confidence = _sized_pressure(params, features)
+    if side == 0:
+        side = _sweep_to_follow(params, memory, ts) if memory.news > 0 else 0
+        if side == 0:
+            return 0, 0.0, 0
+        return side, memory.last[_SWEEP, BULLISH if side > 0 else BEARISH].strength, _SWEEP_MOMENTUM
+    sweep = memory.last[_SWEEP, BULLISH if side > 0 else BEARISH]
+    if ts - sweep.ts_event <= params.sweep_valid_ms * _NS_PER_MS:
+        if sweep.stage == _FAILED and sweep.evidence[_LOTS_TRAPPED] > 0.0:
+            return 0, 0.0, 0
+        if sweep.stage == _CONFIRMED:
+            confidence += (1.0 - confidence) * params.sweep_confidence * sweep.strength
+    return side, confidence, _IMBALANCE
+
+
+@kernel
+def _sweep_to_follow(params: Any, memory: Any, ts: int) -> int:
+    """Return the side of a sweep that was confirmed just now and is followed by itself; 0 for none, or for both."""
+    side = 0
+    for k in range(2):
+        sweep = memory.last[_SWEEP, k]
+        if (
+            sweep.is_news
+            and sweep.stage == _CONFIRMED
+            and sweep.strength >= params.sweep_strength_min
+            and ts - sweep.ts_event <= params.sweep_valid_ms * _NS_PER_MS
+        ):
+            side += 1 if k == BULLISH else -1
+    return side
 
 
 @kernel
@@ -135,17 +230,21 @@ def _sized_pressure(params: Any, features: Any) -> Any:
     """
     queue = features[_QUEUE_IMBALANCE]
     side = 1 if queue > 0.0 else -1
-    edge, ofi, trades = features[_MICROPRICE_EDGE] * side, features[_OFI_NORM] * side, features[_TRADE_IMBALANCE] * side
+    edge = features[_FITTED_EDGE]
+    if math.isnan(edge):
+        edge = features[_MICROPRICE_EDGE]
+    edge, ofi, trades = edge * side, features[_OFI_NORM] * side, features[_TRADE_IMBALANCE] * side
     queue *= side
     # A comparison with NaN is false, so a measure that is not defined yet refuses.
     agree = queue >= params.queue_imbalance_min and edge >= params.microprice_edge_min and ofi >= params.ofi_norm_min
     if not agree or queue == 0.0:
         return 0, 0.0
+    strength = queue + min(max(2.0 * edge, 0.0), 1.0) + ofi  # the fitted microprice may lie outside the spread
     if math.isnan(trades):
-        return side, (queue + 2.0 * edge + ofi) / 3.0
+        return side, strength / 3.0
     if trades < params.trade_imbalance_min:
         return 0, 0.0
-    return side, (queue + 2.0 * edge + ofi + max(trades, 0.0)) / 4.0
+    return side, (strength + max(trades, 0.0)) / 4.0
 
 
 @kernel

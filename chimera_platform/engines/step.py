@@ -8,10 +8,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from chimera_platform.configuration import Configuration, with_parameters
-from chimera_platform.engines.hft import HFT_STATE_DTYPE, HftSettings, hft_step
+from chimera_platform.engines.hft import HFT_STATE_DTYPE, HftSettings, hft_is_due, hft_step
 from chimera_platform.engines.interface import INTENTS_PER_EVENT_MAX
 from chimera_platform.engines.ranges import FRAME_COUNT, FRAME_DTYPE, new_frames
-from chimera_platform.engines.structure import STRUCTURE_STATE_DTYPE, StructureSettings, structure_step
+from chimera_platform.engines.structure import (
+    STRUCTURE_STATE_DTYPE,
+    StructureSettings,
+    structure_is_due,
+    structure_step,
+)
 from chimera_platform.errors import DataError, ReleaseError
 from chimera_platform.execution.records import INTENT_DTYPE
 from chimera_platform.kernels import kernel
@@ -24,6 +29,7 @@ from chimera_platform.microstructure.feature_names import FEATURE_COUNT
 from chimera_platform.microstructure.features import FEATURE_STATE_DTYPE, new_feature_states, update_features
 from chimera_platform.microstructure.flow_window import FLOW_RING_DTYPE, new_flow_rings
 from chimera_platform.settings import record_dtype, to_record
+from chimera_platform.signals.memory import SIGNAL_MEMORY_DTYPE
 
 if TYPE_CHECKING:
     from chimera_platform.releases import Release
@@ -47,6 +53,7 @@ STATE_DTYPE = np.dtype(
         ("hft", HFT_STATE_DTYPE),
         ("structure", STRUCTURE_STATE_DTYPE),
         ("frames", FRAME_DTYPE, (FRAME_COUNT,)),
+        ("memory", SIGNAL_MEMORY_DTYPE),
     ]
 )
 _BUFFER_ROWS = 1024
@@ -90,11 +97,15 @@ def _run_events(
         if event.flags & _LAST and is_tradable(book):
             event_no = first_event_no + positions[i]
             before = rows
-            rows += hft_step(params.hft, state.hft, params.instrument, event, event_no, book, vector, out, rows)
-            rows += structure_step(
-                params.structure, state.structure, state.frames, params.instrument, event, event_no, book, vector,
-                out, rows,
-            )  # fmt: skip
+            if hft_is_due(params.hft, state.hft, state.memory, event, book):
+                rows += hft_step(
+                    params.hft, state.hft, state.memory, params.instrument, event, event_no, book, vector, out, rows
+                )
+            if structure_is_due(params.structure, state.structure, state.frames, event, book):
+                rows += structure_step(
+                    params.structure, state.structure, state.frames, params.instrument, event, event_no, book, vector,
+                    out, rows,
+                )  # fmt: skip
             if rows > before:
                 _finish_intents(params, vector, inputs, nodes, roots, out[before:rows])
     return events.shape[0], rows

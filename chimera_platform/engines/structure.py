@@ -70,12 +70,31 @@ STRUCTURE_STATE_DTYPE = np.dtype(
         ("last_intent_ts", "<i8"),  # ns UTC of the last intent
         ("intents", "<i8"),  # emitted so far; 0: last_intent_ts has no meaning
         ("outside", "<i8"),  # side on which the mid has left the 1-minute range, 0 while inside
+        ("is_due", "<i8"),  # 1: a breakout began at the last look, outside a cooldown
     ]
 )
 
 _ENGINE = int(Engine.STRUCTURE)
 _REASON = int(IntentReason.BREAKOUT)
 _LIMIT = int(OrderType.LIMIT)
+
+
+@kernel
+def structure_is_due(params: Any, state: Any, frames: Any, event: Any, book: Any) -> bool:
+    """Take in the mid at this event; return whether a breakout begins that :func:`structure_step` is to look at.
+
+    To be called at every last record of a source event with a tradable book: the ranges and the side on which they
+    have been left are kept here. Parameters as :func:`structure_step`.
+    """
+    mid_doubled = best_bid(book) + best_ask(book)
+    update_frames(frames, event.ts_event, mid_doubled, params.range_bars, params.history_bars)
+    state.is_due = 0
+    if _breakout(params, state, frames[0], mid_doubled) == 0 or params.enabled == 0:
+        return False
+    if state.intents > 0 and event.ts_event - state.last_intent_ts < params.cooldown_ns:
+        return False
+    state.is_due = 1
+    return True
 
 
 @kernel
@@ -91,7 +110,7 @@ def structure_step(
     out: Any,
     row: int,
 ) -> int:
-    """Take in the mid at this event and write the engine's intent, if it has one, into ``out[row]``.
+    """Write the engine's intent, if it has one, into ``out[row]``; only where :func:`structure_is_due` has just held.
 
     Parameters
     ----------
@@ -108,27 +127,24 @@ def structure_step(
     -------
     Rows written: 0 or 1.
     """
-    mid_doubled = best_bid(book) + best_ask(book)
-    update_frames(frames, event.ts_event, mid_doubled, params.range_bars, params.history_bars)
-    fresh = _breakout(params, state, frames[0], mid_doubled)
-    if fresh == 0 or params.enabled == 0:
+    if state.is_due == 0:
         return 0
-    if state.intents > 0 and event.ts_event - state.last_intent_ts < params.cooldown_ns:
-        return 0
+    state.is_due = 0
     compressed, confidence = _compression(params, frames)
     if compressed < params.timeframes_min:
         return 0
     state.last_intent_ts = event.ts_event
     state.intents += 1
+    mid_doubled, side = best_bid(book) + best_ask(book), state.outside
     intent = out[row]
     write_intent(intent, event, event_no, book, features)
     intent.size = order_size_lots(params.order_notional, instrument.tick_value_nanos, 0.5 * mid_doubled)
     intent.confidence = confidence
     intent.reason = _REASON
     intent.engine = _ENGINE
-    intent.side = fresh
+    intent.side = side
     intent.max_hold_ns = params.max_hold_ns
-    _set_entry_and_exits(params, frames[0], fresh, mid_doubled, intent)
+    _set_entry_and_exits(params, frames[0], side, mid_doubled, intent)
     return 1
 
 

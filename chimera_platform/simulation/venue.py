@@ -135,7 +135,7 @@ def step_order(state: Any, parameters: Any, output: Any, i: int, e: int, role: i
 def rows_per_event(settings: VenueSettings) -> int:
     """Return the most rows of one table that one event can bring, intents' own aside.
 
-    Each order of an instrument, two an engine, can arrive (1), walk the book, end (1), meet a trade (1) and a cross (1);
-    each engine can cancel, exit and be marked.
+    Each order of an instrument (two an engine) can arrive (1), walk the book, end (1), meet a trade (1) and a cross
+    (1); each engine can cancel, exit and be marked.
     """
     return ENGINE_COUNT * ROLE_COUNT * (settings.max_walk_levels + 4) + 3 * ENGINE_COUNT

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 from chimera_platform.engines.hft import HftSettings
@@ -11,8 +12,20 @@ from chimera_platform.engines.structure import StructureSettings
 from chimera_platform.execution.records import Engine, IntentReason, OrderType
 from chimera_platform.market.events import EventFlag
 from chimera_platform.microstructure.feature_names import FEATURE_NAMES
+from chimera_platform.signals.records import Stage
 
 MINUTE = 60_000_000_000
+
+
+@dataclass(frozen=True)
+class SaidOfSweep:
+    """What the detector said last of the sweeps of one side."""
+
+    ts: int
+    stage: Stage
+    strength: float
+    lots_trapped: float
+    is_news: bool  # since the engines looked last
 
 
 @dataclass(frozen=True)
@@ -25,17 +38,21 @@ class Observation:
     bid: int
     ask: int
     features: dict[str, float]
+    sweeps: dict[int, SaidOfSweep] = field(default_factory=dict)  # by side, +1 and -1
 
     @classmethod
-    def of(cls, event_no: int, event: Any, bid: int, ask: int, vector: Any) -> Observation:
+    def of(
+        cls, event_no: int, event: Any, bid: int, ask: int, vector: Any, sweeps: dict[int, SaidOfSweep] | None = None
+    ) -> Observation:
         features = dict(zip(FEATURE_NAMES, [float(v) for v in vector], strict=True))
-        return cls(event_no, int(event["ts_event"]), int(event["flags"]), bid, ask, features)
+        return cls(event_no, int(event["ts_event"]), int(event["flags"]), bid, ask, features, sweeps or {})
 
 
 @dataclass(frozen=True)
 class Wanted:
     """An intent's decisive fields."""
 
+    ts_event: int
     event_no: int
     engine: Engine
     reason: IntentReason
@@ -62,16 +79,72 @@ def whole_ticks(distance: float) -> int:
 
 
 def hft(observations: list[Observation], settings: HftSettings, tick_value_nanos: int) -> list[Wanted]:
+    if settings.version == 1:
+        return hft_baseline(observations, settings, tick_value_nanos)
     wanted: list[Wanted] = []
     last = None
     for seen in observations:
         if last is not None and seen.ts - last < settings.cooldown_ns:
             continue
-        for side in (1, -1):
-            confidence = hft_confidence(seen, side, settings)
-            if confidence is not None:
-                last = seen.ts
-                wanted.append(hft_intent(seen, side, confidence, settings, tick_value_nanos))
+        trade = hft_trade(seen, settings)
+        if trade is not None:
+            last = seen.ts
+            wanted.append(hft_intent(seen, *trade, settings, tick_value_nanos))
+    return wanted
+
+
+def hft_trade(seen: Observation, settings: HftSettings) -> tuple[int, float, IntentReason] | None:
+    """The trade that is wanted, as (side, confidence, reason)."""
+    fresh = {
+        side: said for side, said in seen.sweeps.items() if seen.ts - said.ts <= settings.sweep_valid_ms * 1_000_000
+    }
+    for side in (1, -1):
+        confidence = hft_confidence(seen, side, settings)
+        if confidence is None:
+            continue
+        sweep = fresh.get(side)
+        if sweep is not None and sweep.stage is Stage.FAILED and sweep.lots_trapped > 0:
+            return None
+        if sweep is not None and sweep.stage is Stage.CONFIRMED:
+            confidence += (1 - confidence) * settings.sweep_confidence * sweep.strength
+        return side, confidence, IntentReason.IMBALANCE
+    strong = [
+        (side, said.strength, IntentReason.SWEEP_MOMENTUM)
+        for side, said in fresh.items()
+        if said.is_news and said.stage is Stage.CONFIRMED and said.strength >= settings.sweep_strength_min
+    ]
+    return strong[0] if len(strong) == 1 else None
+
+
+def hft_baseline(observations: list[Observation], s: HftSettings, tick_value_nanos: int) -> list[Wanted]:
+    wanted: list[Wanted] = []
+    moves = []  # of the mid, up to now
+    for before, seen in pairwise(observations):
+        if seen.bid + seen.ask != before.bid + before.ask:
+            moves.append(seen.bid + seen.ask - before.bid - before.ask)
+        if not moves or (wanted and seen.ts - wanted[-1].ts_event < s.cooldown_ns):
+            continue
+        spread, mid = seen.ask - seen.bid, (seen.bid + seen.ask) / 2
+        threshold = s.trigger_spread_ppm * (seen.bid + seen.ask) / 2e6
+        if spread > threshold:
+            continue
+        wanted.append(
+            Wanted(
+                ts_event=seen.ts,
+                event_no=seen.event_no,
+                engine=Engine.HFT,
+                reason=IntentReason.SPREAD_TRIGGER,
+                side=1 if moves[-1] > 0 else -1,
+                size=lots(s.order_notional, tick_value_nanos, mid),
+                order_type=OrderType.MARKET,
+                limit_price=0,
+                stop_distance=whole_ticks(s.stop_spreads * threshold),
+                target_distance=whole_ticks(s.target_spreads * threshold),
+                max_hold_ns=s.max_hold_ns,
+                time_to_live_ns=0,
+                confidence=1 - spread / threshold,
+            )
+        )
     return wanted
 
 
@@ -88,7 +161,9 @@ def hft_confidence(seen: Observation, side: int, settings: HftSettings) -> float
             momentum >= settings.momentum_vols_min * sigma,
         ]
         return min(1.0, ofi) if all(needed) else None
-    queue, edge, trades = side * f["queue_imbalance"], side * f["microprice_edge"], side * f["trade_imbalance_10s"]
+    fitted = f.get("fitted_microprice_edge", math.nan)
+    queue, trades = side * f["queue_imbalance"], side * f["trade_imbalance_10s"]
+    edge = side * (f["microprice_edge"] if math.isnan(fitted) else fitted)
     needed = [
         queue > 0,
         queue >= settings.queue_imbalance_min,
@@ -98,18 +173,21 @@ def hft_confidence(seen: Observation, side: int, settings: HftSettings) -> float
     ]
     if not all(needed):
         return None
-    strengths = [queue, 2 * edge, ofi] + ([] if math.isnan(trades) else [max(trades, 0.0)])
+    strengths = [queue, min(max(2 * edge, 0.0), 1.0), ofi] + ([] if math.isnan(trades) else [max(trades, 0.0)])
     return sum(strengths) / len(strengths)
 
 
-def hft_intent(seen: Observation, side: int, confidence: float, s: HftSettings, tick_value_nanos: int) -> Wanted:
+def hft_intent(
+    seen: Observation, side: int, confidence: float, reason: IntentReason, s: HftSettings, tick_value_nanos: int
+) -> Wanted:
     spread, mid = seen.ask - seen.bid, (seen.bid + seen.ask) / 2
     volatility = seen.features["realised_vol_60s"]
     sigma = 0.0 if math.isnan(volatility) else volatility * mid * math.sqrt(s.max_hold_ns / MINUTE)
     return Wanted(
+        ts_event=seen.ts,
         event_no=seen.event_no,
         engine=Engine.HFT,
-        reason=IntentReason.IMBALANCE,
+        reason=reason,
         side=side,
         size=lots(s.order_notional, tick_value_nanos, mid),
         order_type=OrderType.MARKET,
@@ -211,6 +289,7 @@ def structure_intent(
     stop = min(max(to_middle, s.stop_bars_min * average_bar / 2), s.stop_bars_max * average_bar / 2)
     stop = max(stop, s.stop_spreads_min * (seen.ask - seen.bid))
     return Wanted(
+        ts_event=seen.ts,
         event_no=seen.event_no,
         engine=Engine.STRUCTURE,
         reason=IntentReason.BREAKOUT,
