@@ -33,14 +33,31 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from chimera_platform.kernels import kernel
-from chimera_platform.market.book import ask_level, best_ask, best_bid, bid_level, is_tradable, is_trusted
+from chimera_platform.market.book import is_trusted
 from chimera_platform.market.events import EventFlag, EventKind
 from chimera_platform.settings import Settings
 from chimera_platform.signals.records import Detector, Stage
+from chimera_platform.signals.sweep_burst import (
+    BURST_DTYPE,
+    STEPS_MAX,
+    add_trade,
+    drop_steps,
+    figures,
+    is_beyond,
+    old_steps,
+    orders_of,
+)
+from chimera_platform.signals.sweep_returns import (
+    FOLLOWED_MAX,
+    RETURNS_DTYPE,
+    follow,
+    has_news,
+    is_back,
+    remove,
+    watch,
+)
 
 SWEEP_EVIDENCE = ("levels", "depth_share", "lots_beyond_start", "lots_trapped")
-STEPS_MAX = 64  # further prices of one burst count as its last step
-FOLLOWED_MAX = 8  # confirmed sweeps followed for a return; a ninth replaces the oldest
 SWEEP_ROWS_MAX = FOLLOWED_MAX + 4  # a record, at most
 
 
@@ -64,31 +81,9 @@ class SweepSettings(Settings):
 
 SWEEP_STATE_DTYPE = np.dtype(
     [
-        ("step_ts", "<i8", (STEPS_MAX,)),  # ns UTC: first trade at the price
-        ("step_price", "<i8", (STEPS_MAX,)),  # ticks
-        ("step_lots", "<i8", (STEPS_MAX,)),  # lots traded since the step, until the next
-        ("step_depth", "<i8", (STEPS_MAX,)),  # lots displayed on the first levels before the step's first trade
-        ("step_shown", "<i8", (STEPS_MAX,)),  # of these levels, how many there were
-        ("step_orders", "<i8", (STEPS_MAX,)),  # source events whose last trade was in the step
-        ("fresh", "<i8"),  # 1: traded since the last LAST
-        ("steps", "<i8"),  # in use, oldest first
-        ("gone", "<i8"),  # 1: the book has shown the last step's level gone
-        ("side", "<i8"),  # aggressor of the burst: +1 buys
-        ("last_ts", "<i8"),  # ns UTC: its last trade
-        ("stage", "<i8"),  # Stage of its detection, 0: none yet
-        ("number", "<i8"),  # detection_no of its detection
+        ("burst", BURST_DTYPE),
+        ("returns", RETURNS_DTYPE),
         ("detections", "<i8"),  # counter
-        ("followed", "<i8"),  # confirmed sweeps in the fields below, oldest first
-        ("followed_number", "<i8", (FOLLOWED_MAX,)),
-        ("followed_side", "<i8", (FOLLOWED_MAX,)),
-        ("followed_start_ts", "<i8", (FOLLOWED_MAX,)),  # ns UTC
-        ("followed_end_ts", "<i8", (FOLLOWED_MAX,)),  # ns UTC: last trade
-        ("followed_start", "<i8", (FOLLOWED_MAX,)),  # ticks: price it started from
-        ("followed_extreme", "<i8", (FOLLOWED_MAX,)),  # ticks: last price taken
-        ("followed_lots", "<i8", (FOLLOWED_MAX,)),
-        ("followed_beyond", "<i8", (FOLLOWED_MAX,)),  # lots traded beyond the start
-        ("followed_levels", "<i8", (FOLLOWED_MAX,)),
-        ("followed_share", "<f8", (FOLLOWED_MAX,)),  # of the depth
     ]
 )
 
@@ -104,49 +99,7 @@ def new_sweep_states(count: int) -> np.ndarray[Any, Any]:
     return np.zeros(count, SWEEP_STATE_DTYPE)
 
 
-@kernel
-def _is_beyond(book: Any, aggressor: int, price: int) -> Any:
-    """Return whether the side that ``aggressor`` trades with has nothing left at ``price`` or inside it."""
-    if aggressor > 0:
-        return book.ask_count == 0 or best_ask(book) > price
-    return book.bid_count == 0 or best_bid(book) < price
-
-
-@kernel
-def _depth_before(params: Any, book: Any, event: Any, aggressor: int) -> Any:
-    """Return (lots, levels) displayed, of the first levels, before the trade: unlike a print, an execution has left."""
-    levels, lots, shown = params.depth_levels, 0, 0
-    if event.kind == _EXECUTE:
-        lots = event.size
-        if _is_beyond(book, aggressor, event.price):
-            levels -= 1
-            shown = 1
-    for k in range(1, levels + 1):
-        size = ask_level(book, k)[1] if aggressor > 0 else bid_level(book, k)[1]
-        if size == 0:
-            break
-        lots += size
-        shown += 1
-    return lots, shown
-
-
-@kernel
-def _figures(state: Any) -> Any:
-    """Return (levels, lots, lots beyond the start, depth share) of the burst."""
-    lots = 0
-    for k in range(state.steps):
-        lots += state.step_lots[k]
-    share = lots / state.step_depth[0] if state.step_depth[0] > 0 else 0.0
-    return state.steps - 1 + state.gone, lots, lots - state.step_lots[0], share
-
-
-@kernel
-def _orders(state: Any) -> Any:
-    """Return the source events of the burst's steps."""
-    orders = 0
-    for k in range(state.steps):
-        orders += state.step_orders[k]
-    return orders
+# ---- what is said -----------------------------------------------------------------------------------------------
 
 
 @kernel
@@ -156,13 +109,13 @@ def _strength(params: Any, levels: int, share: float) -> Any:
 
 
 @kernel
-def _say(params: Any, state: Any, stage: int, out: Any, rows: int) -> Any:
+def _say(params: Any, burst: Any, stage: int, out: Any, rows: int) -> Any:
     """Write a row about the burst."""
-    levels, lots, beyond, share = _figures(state)
-    start, extreme = state.step_price[0], state.step_price[state.steps - 1]
+    levels, lots, beyond, share = figures(burst)
+    start, extreme = burst.step[0].price, burst.step[burst.steps - 1].price
     row = out.row[rows]
-    row.detection_no = state.number
-    row.ts_start = state.step_ts[0]
+    row.detection_no = burst.number
+    row.ts_start = burst.step[0].ts
     row.price_low = min(start, extreme)
     row.price_high = max(start, extreme)
     row.size = lots
@@ -173,172 +126,143 @@ def _say(params: Any, state: Any, stage: int, out: Any, rows: int) -> Any:
     row.evidence[3] = 0.0
     row.detector = _SWEEP
     row.stage = stage
-    row.side = state.side
-    state.stage = stage
+    row.side = burst.side
+    burst.stage = stage
     return rows + 1
 
 
 @kernel
-def _remove_followed(state: Any, at: int) -> None:
-    for k in range(at, state.followed - 1):
-        state.followed_number[k] = state.followed_number[k + 1]
-        state.followed_side[k] = state.followed_side[k + 1]
-        state.followed_start_ts[k] = state.followed_start_ts[k + 1]
-        state.followed_end_ts[k] = state.followed_end_ts[k + 1]
-        state.followed_start[k] = state.followed_start[k + 1]
-        state.followed_extreme[k] = state.followed_extreme[k + 1]
-        state.followed_lots[k] = state.followed_lots[k + 1]
-        state.followed_beyond[k] = state.followed_beyond[k + 1]
-        state.followed_levels[k] = state.followed_levels[k + 1]
-        state.followed_share[k] = state.followed_share[k + 1]
-    state.followed -= 1
+def _say_return(params: Any, sweep: Any, out: Any, rows: int) -> Any:
+    """Write a row about a followed sweep that has failed."""
+    row = out.row[rows]
+    row.detection_no = sweep.number
+    row.ts_start = sweep.start_ts
+    row.price_low = min(sweep.start, sweep.extreme)
+    row.price_high = max(sweep.start, sweep.extreme)
+    row.size = sweep.lots
+    row.strength = _strength(params, sweep.levels, sweep.share)
+    row.evidence[0] = sweep.levels
+    row.evidence[1] = sweep.share
+    row.evidence[2] = sweep.beyond
+    row.evidence[3] = sweep.beyond
+    row.detector = _SWEEP
+    row.stage = _FAILED
+    row.side = sweep.side
+    return rows + 1
 
 
-@kernel
-def _follow(state: Any) -> None:
-    """Take the burst, confirmed and over, among those followed for a return."""
-    if state.followed == FOLLOWED_MAX:
-        _remove_followed(state, 0)
-    levels, lots, beyond, share = _figures(state)
-    k = state.followed
-    state.followed_number[k] = state.number
-    state.followed_side[k] = state.side
-    state.followed_start_ts[k] = state.step_ts[0]
-    state.followed_end_ts[k] = state.last_ts
-    state.followed_start[k] = state.step_price[0]
-    state.followed_extreme[k] = state.step_price[state.steps - 1]
-    state.followed_lots[k] = lots
-    state.followed_beyond[k] = beyond
-    state.followed_levels[k] = levels
-    state.followed_share[k] = share
-    state.followed += 1
+# ---- the burst --------------------------------------------------------------------------------------------------
 
 
 @kernel
 def _end_burst(params: Any, state: Any, out: Any, rows: int) -> Any:
     """End the burst; return the rows written."""
-    if state.steps == 0:
+    burst = state.burst
+    if burst.steps == 0:
         return rows
-    if state.stage == _CONFIRMED:
-        _follow(state)
-    elif state.stage == _FORMING:
-        rows = _say(params, state, _FAILED, out, rows)
-    state.steps = 0
-    state.stage = 0
-    state.fresh = 0
+    if burst.stage == _CONFIRMED:
+        follow(state.returns, burst, params.return_ms * _MS)
+    elif burst.stage == _FORMING:
+        rows = _say(params, burst, _FAILED, out, rows)
+    burst.steps = 0
+    burst.stage = 0
+    burst.is_fresh = 0
     return rows
 
 
 @kernel
 def _expire(params: Any, state: Any, ts: int, out: Any, rows: int) -> Any:
     """Let steps that left the window go; return the rows written."""
-    window = params.window_ms * _MS
-    if ts - state.last_ts > window:
+    burst, window = state.burst, params.window_ms * _MS
+    if ts - burst.last_ts > window:
         return _end_burst(params, state, out, rows)
-    if state.stage == _CONFIRMED:
+    if burst.stage == _CONFIRMED:
         return rows
-    old = 0
-    while old < state.steps - 1 and ts - state.step_ts[old] > window:
-        old += 1
-    if old == 0:
-        return rows
-    left = state.steps - old
-    if state.stage == _FORMING and left < params.forming_levels:
-        rows = _say(params, state, _FAILED, out, rows)
-        state.stage = 0
-    for k in range(left):
-        state.step_ts[k] = state.step_ts[k + old]
-        state.step_price[k] = state.step_price[k + old]
-        state.step_lots[k] = state.step_lots[k + old]
-        state.step_depth[k] = state.step_depth[k + old]
-        state.step_shown[k] = state.step_shown[k + old]
-        state.step_orders[k] = state.step_orders[k + old]
-    state.steps = left
+    old = old_steps(burst, ts, window)
+    if old > 0:
+        if burst.stage == _FORMING and burst.steps - old < params.forming_levels:
+            rows = _say(params, burst, _FAILED, out, rows)
+            burst.stage = 0
+        drop_steps(burst, old)
     return rows
+
+
+@kernel
+def _watch_window(params: Any, burst: Any) -> None:
+    """Work out when the next step, or the burst, leaves the window."""
+    window = params.window_ms * _MS
+    burst.expires_ts = burst.last_ts + window
+    if burst.steps > 1 and burst.stage != _CONFIRMED:
+        burst.expires_ts = min(burst.expires_ts, burst.step[0].ts + window)
 
 
 @kernel
 def _take_trade(params: Any, state: Any, book: Any, event: Any, aggressor: int, out: Any, rows: int) -> Any:
     """Add a trade to the burst, or begin one with it; return the rows written."""
-    if state.steps > 0:
+    burst = state.burst
+    if burst.steps > 0:
         rows = _expire(params, state, event.ts_event, out, rows)
-    if state.steps > 0 and (aggressor != state.side or (event.price - state.step_price[0]) * aggressor < 0):
+    if burst.steps > 0 and (aggressor != burst.side or (event.price - burst.step[0].price) * aggressor < 0):
         rows = _end_burst(params, state, out, rows)
-    n = state.steps
-    if n == 0 or ((event.price - state.step_price[n - 1]) * aggressor > 0 and n < STEPS_MAX):
-        state.step_ts[n] = event.ts_event
-        state.step_price[n] = event.price
-        state.step_lots[n] = 0
-        state.step_orders[n] = 0
-        depth, shown = _depth_before(params, book, event, aggressor)
-        state.step_depth[n] = depth
-        state.step_shown[n] = shown
-        state.steps = n + 1
-        state.gone = 0
-    elif (event.price - state.step_price[n - 1]) * aggressor > 0:
-        state.step_price[n - 1] = event.price
-        state.gone = 0
-    state.side = aggressor
-    state.step_lots[state.steps - 1] += event.size
-    state.last_ts = event.ts_event
-    state.fresh = 1
+    add_trade(params.depth_levels, burst, book, event, aggressor)
     return rows
 
 
 @kernel
-def _judge(params: Any, state: Any, book: Any, out: Any, rows: int) -> Any:
-    """Say what the burst has become; return the rows written."""
+def _has_lost_level(burst: Any, book: Any) -> Any:
+    """Return whether the book shows the last step's level gone, and did not before."""
     # Where nothing was displayed, an empty side does not mean that the level was taken.
-    if state.gone == 0 and state.step_depth[0] > 0 and _is_beyond(book, state.side, state.step_price[state.steps - 1]):
-        state.gone = 1
-    if state.fresh != 0:
-        state.step_orders[state.steps - 1] += 1
-        state.fresh = 0
-    if state.stage == _CONFIRMED:
+    last = burst.step[burst.steps - 1].price
+    return burst.is_gone == 0 and burst.step[0].depth > 0 and is_beyond(book, burst.side, last)
+
+
+@kernel
+def _judge(params: Any, state: Any, book: Any, ts: int, out: Any, rows: int) -> Any:
+    """Say what the burst has become; return the rows written."""
+    burst = state.burst
+    rows = _expire(params, state, ts, out, rows)
+    if burst.steps == 0:
         return rows
-    levels, _, _, share = _figures(state)
-    knows_depth = state.step_shown[0] >= params.depth_levels
-    takes_enough = levels >= params.levels or (knows_depth and levels >= 2 and share >= params.depth_share)
-    if takes_enough and _orders(state) >= params.orders:
-        stage = _CONFIRMED
-    elif levels >= params.forming_levels and state.stage == 0:
-        stage = _FORMING
-    else:
-        return rows
-    if state.stage == 0:
-        state.number = state.detections
-        state.detections += 1
-    return _say(params, state, stage, out, rows)
+    if _has_lost_level(burst, book):
+        burst.is_gone = 1
+    if burst.is_fresh != 0:
+        burst.step[burst.steps - 1].orders += 1
+        burst.is_fresh = 0
+    if burst.stage != _CONFIRMED:
+        levels, _, _, share = figures(burst)
+        knows_depth = burst.step[0].shown >= params.depth_levels
+        takes_enough = levels >= params.levels or (knows_depth and levels >= 2 and share >= params.depth_share)
+        stage = burst.stage
+        if takes_enough and orders_of(burst) >= params.orders:
+            stage = _CONFIRMED
+        elif levels >= params.forming_levels and stage == 0:
+            stage = _FORMING
+        if stage != burst.stage:
+            if burst.stage == 0:
+                burst.number = state.detections
+                state.detections += 1
+            rows = _say(params, burst, stage, out, rows)
+    _watch_window(params, burst)
+    return rows
+
+
+# ---- what becomes of it -----------------------------------------------------------------------------------------
 
 
 @kernel
 def _look_for_returns(params: Any, state: Any, book: Any, ts: int, out: Any, rows: int) -> Any:
     """Fail the followed sweeps whose start the swept side's touch is back at; return the rows written."""
-    tradable = is_tradable(book)
-    k = 0
-    while k < state.followed:
-        side = state.followed_side[k]
-        if ts - state.followed_end_ts[k] > params.return_ms * _MS:
-            _remove_followed(state, k)
-        elif tradable and not _is_beyond(book, side, state.followed_start[k]):
-            row = out.row[rows]
-            row.detection_no = state.followed_number[k]
-            row.ts_start = state.followed_start_ts[k]
-            row.price_low = min(state.followed_start[k], state.followed_extreme[k])
-            row.price_high = max(state.followed_start[k], state.followed_extreme[k])
-            row.size = state.followed_lots[k]
-            row.strength = _strength(params, state.followed_levels[k], state.followed_share[k])
-            row.evidence[0] = state.followed_levels[k]
-            row.evidence[1] = state.followed_share[k]
-            row.evidence[2] = state.followed_beyond[k]
-            row.evidence[3] = state.followed_beyond[k]
-            row.detector = _SWEEP
-            row.stage = _FAILED
-            row.side = side
-            rows += 1
-            _remove_followed(state, k)
+    returns, k = state.returns, 0
+    while k < returns.count:
+        sweep = returns.sweep[k]
+        if ts - sweep.end_ts > params.return_ms * _MS:
+            remove(returns, k)
+        elif is_back(sweep, book):
+            rows = _say_return(params, sweep, out, rows)
+            remove(returns, k)
         else:
             k += 1
+    watch(returns, params.return_ms * _MS)
     return rows
 
 
@@ -354,20 +278,19 @@ def update_sweeps(params: Any, state: Any, book: Any, event: Any, out: Any, rows
     event : ``EVENT_DTYPE`` record of any kind.
     out : record with ``SWEEP_ROWS_MAX`` rows behind ``rows``, see :func:`update_detectors`.
     """
-    kind = event.kind
+    kind, burst, returns = event.kind, state.burst, state.returns
     if kind == _CLEAR or not is_trusted(book):
         rows = _end_burst(params, state, out, rows)
-        state.followed = 0
+        returns.count = 0
         return rows
     if (kind == _EXECUTE and event.flags & _HIDDEN == 0) or kind == _TRADE:
         aggressor = -event.side if kind == _EXECUTE else np.int64(event.side)
         if aggressor != 0 and event.size > 0:
             rows = _take_trade(params, state, book, event, aggressor, out, rows)
-    if event.flags & _LAST:
-        if state.steps > 0:
-            rows = _expire(params, state, event.ts_event, out, rows)
-        if state.steps > 0:
-            rows = _judge(params, state, book, out, rows)
-        if state.followed > 0:
-            rows = _look_for_returns(params, state, book, event.ts_event, out, rows)
+    if event.flags & _LAST == 0:
+        return rows
+    if burst.steps > 0 and (burst.is_fresh != 0 or event.ts_event > burst.expires_ts or _has_lost_level(burst, book)):
+        rows = _judge(params, state, book, event.ts_event, out, rows)
+    if returns.count > 0 and has_news(returns, book, event.ts_event):
+        rows = _look_for_returns(params, state, book, event.ts_event, out, rows)
     return rows

@@ -14,7 +14,8 @@ from chimera_platform.market.book import BOOK_LEVELS
 from chimera_platform.market.events import EventFlag, EventKind
 from chimera_platform.signals.icebergs import SEARCH_LEVELS, IcebergSettings
 from chimera_platform.signals.records import DETECTION_DTYPE, Detector, Stage
-from chimera_platform.signals.sweeps import FOLLOWED_MAX, SweepSettings
+from chimera_platform.signals.sweep_returns import FOLLOWED_MAX
+from chimera_platform.signals.sweeps import SweepSettings
 from tests.reference.book import ReferenceBook
 
 MS = 1_000_000

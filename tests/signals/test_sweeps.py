@@ -11,7 +11,9 @@ from chimera_platform.market.instruments import Universe, load_instruments
 from chimera_platform.signals.detector_stream import DetectorStream
 from chimera_platform.signals.detectors import DetectorSettings
 from chimera_platform.signals.records import Detector, Stage
-from chimera_platform.signals.sweeps import FOLLOWED_MAX, STEPS_MAX, SweepSettings
+from chimera_platform.signals.sweep_burst import STEPS_MAX
+from chimera_platform.signals.sweep_returns import FOLLOWED_MAX
+from chimera_platform.signals.sweeps import SweepSettings
 from tests.reference.event_streams import Record, make_events
 
 MS = 1_000_000
