@@ -49,44 +49,35 @@ MOMENT_DTYPE = np.dtype(
 
 
 @dataclass(frozen=True)
+class Estimate:
+    """A figure and its interval; NaN where there is none."""
+
+    value: float
+    low: float
+    high: float
+
+    def leaves_out(self, value: float) -> bool:
+        """Return whether the interval is known and does not hold ``value``."""
+        return self.low > value or self.high < value
+
+
+@dataclass(frozen=True)
 class Edge:
-    """What moments of one kind say over one horizon; NaN where it cannot be said."""
+    """What moments of one kind say over one horizon."""
 
     moments: int
     known: int  # of them with a return
     hits: int  # of those: moved that way
     misses: int  # moved the other way
-    lift: float
-    lift_low: float
-    lift_high: float
-    way: float
-    way_low: float
-    way_high: float
-    ticks: float
-    ticks_low: float
-    ticks_high: float
-    spreads: float
-    spreads_low: float
-    spreads_high: float
+    lift: Estimate
+    way: Estimate
+    ticks: Estimate
+    spreads: Estimate
     block_s: float  # mean block length
 
-    @property
-    def shows_an_edge(self) -> bool:
-        """Whether the interval of the mean signed return leaves zero out."""
-        return self.ticks_low > 0.0 or self.ticks_high < 0.0
-
-    def as_dict(self) -> dict[str, float]:
-        """Return the figures by name."""
+    def as_dict(self) -> dict[str, Any]:
+        """Return the figures by name; estimates as dicts."""
         return asdict(self)
-
-
-@dataclass(frozen=True)
-class Placebo:
-    """Mean signed return, in ticks, of random moments in place of a detector's: over many sets of them."""
-
-    mean: float
-    low: float
-    high: float
 
 
 def bin_width(first_ts: int, last_ts: int) -> int:
@@ -116,8 +107,9 @@ def edge(moments: Array, every: Array, horizon: int, bin_ns: int, seed: int = SE
         low, high = np.array([interval(values) for values in replicates]).T
     known = moments[~np.isnan(moments["change"][:, horizon])]
     moved = known["direction"] * known["change"][:, horizon]
-    each = [value for k in range(4) for value in (float(point[k]), float(low[k]), float(high[k]))]
-    return Edge(len(moments), len(known), int((moved > 0).sum()), int((moved < 0).sum()), *each, length * bin_ns / 1e9)
+    lift, way, ticks, spreads = (Estimate(float(point[k]), float(low[k]), float(high[k])) for k in range(4))
+    hits, misses = int((moved > 0).sum()), int((moved < 0).sum())
+    return Edge(len(moments), len(known), hits, misses, lift, way, ticks, spreads, length * bin_ns / 1e9)
 
 
 def _sums_by_bin(moments: Array, every: Array, horizon: int, bin_ns: int) -> Array:
@@ -163,8 +155,11 @@ def _weights(bins: int, length: float, seed: int) -> Array:
     return bin_weights(bins, length, REPLICATES, seed)
 
 
-def placebo(moments: Array, every: Array, horizon: int, seed: int = SEED) -> Placebo:
-    """Return the mean signed return of random unconditional moments: as many, with the same directions and sessions."""
+def placebo(moments: Array, every: Array, horizon: int, seed: int = SEED) -> Estimate:
+    """Return the mean signed return, ticks, of random unconditional moments in place of ``moments``.
+
+    As many, with the same directions and sessions; the interval is that of the means of ``PLACEBO_SETS`` such sets.
+    """
     random = np.random.default_rng(seed)
     own = moments[~np.isnan(moments["change"][:, horizon])]
     free = every[~np.isnan(every["change"][:, horizon])]
@@ -176,6 +171,6 @@ def placebo(moments: Array, every: Array, horizon: int, seed: int = SEED) -> Pla
             total += drawn @ mine["direction"]
             count += len(mine)
     if not count:
-        return Placebo(math.nan, math.nan, math.nan)
+        return Estimate(math.nan, math.nan, math.nan)
     low, high = interval(total / count)
-    return Placebo(float(total.mean() / count), low, high)
+    return Estimate(float(total.mean() / count), low, high)

@@ -59,7 +59,7 @@ def _changes(
         if not update_timeframes(frame_params[0], frames[k], event.ts_event, bid + ask):
             continue
         update_regime(rule_params[0], state, frames[k], ask - bid, best_bid_size(book) + best_ask_size(book))
-        regime = state.regime if state.confidence > 0.0 else -1
+        regime = state.regime if state.shares.sum() > 0.0 else -1  # the shares are all 0 until there is history
         if regime != last[k]:
             last[k] = regime
             out[rows].event_no = first_event_no + i

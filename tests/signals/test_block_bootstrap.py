@@ -43,7 +43,7 @@ def test_a_constant_or_very_short_series_has_blocks_of_one() -> None:
 
 
 def test_intervals_of_a_dependent_mean_cover_it_and_independent_draws_do_not() -> None:
-    """Of 200 series of known mean 0, nearly 95 % of the intervals hold it: percentiles of blocks are a little narrow."""
+    """Of 200 series of mean 0, nearly 95 % of the intervals hold it: percentiles of blocks are a little narrow."""
     random = np.random.default_rng(17)
     covered = {"blocks": 0, "single": 0}
     for seed in range(200):

@@ -1,4 +1,4 @@
-"""Lift and mean returns: by their formulas, with intervals that cover planted truths, and placebos that show nothing."""
+"""Lift and mean returns: by their formulas; intervals cover planted truths, placebos show nothing."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ def test_figures_follow_their_formulas() -> None:
     found = edge(own, every, ONE, SECOND)
     assert (found.moments, found.known, found.hits, found.misses) == (5, 4, 2, 1)
     # P(up) = 3/9, P(down) = 2/9; three look up and one down: 3 x 3/9 + 1 x 2/9 hits would be no information
-    assert found.lift == pytest.approx(2 / (3 * 3 / 9 + 2 / 9))
-    assert found.way == pytest.approx(2 / 3)
-    assert found.ticks == pytest.approx((2 - 1 + 0 + 3) / 4)
-    assert found.spreads == pytest.approx(found.ticks / 2)
+    assert found.lift.value == pytest.approx(2 / (3 * 3 / 9 + 2 / 9))
+    assert found.way.value == pytest.approx(2 / 3)
+    assert found.ticks.value == pytest.approx((2 - 1 + 0 + 3) / 4)
+    assert found.spreads.value == pytest.approx(found.ticks.value / 2)
 
 
 def test_without_moments_everything_is_undefined() -> None:
     found = edge(moments([], [], []), moments([0, 1], [0, 0], [1, -1]), ONE, SECOND)
-    assert found.moments == 0 and math.isnan(found.lift) and math.isnan(found.ticks_low)
-    assert not found.shows_an_edge
+    assert found.moments == 0 and math.isnan(found.lift.value) and math.isnan(found.ticks.low)
+    assert not found.ticks.leaves_out(0.0)
 
 
 def test_a_sample_that_holds_few_blocks_has_no_interval() -> None:
@@ -45,8 +45,8 @@ def test_a_sample_that_holds_few_blocks_has_no_interval() -> None:
     every = moments(list(range(count)), [0] * count, [1, -1] * (count // 2))
     own = moments(list(range(0, count, 2)), [1] * (count // 2), [1] * (count // 2))
     short, long = edge(own, every, ONE, SECOND), edge(own, every, len(HORIZONS_NS) - 1, SECOND)
-    assert not math.isnan(short.ticks_low)
-    assert math.isnan(long.ticks_low) and long.block_s >= 300
+    assert not math.isnan(short.ticks.low)
+    assert math.isnan(long.ticks.low) and long.block_s >= 300
 
 
 def market(edge_size: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -72,15 +72,15 @@ def test_intervals_of_no_information_hold_zero_as_often_as_they_say() -> None:
     for seed in range(120):
         own, every = market(0.0, seed)
         found = edge(own, every, ONE, 30 * SECOND, seed)
-        held["ticks"] += found.ticks_low <= 0.0 <= found.ticks_high
-        held["way"] += found.way_low <= 0.5 <= found.way_high
+        held["ticks"] += found.ticks.low <= 0.0 <= found.ticks.high
+        held["way"] += found.way.low <= 0.5 <= found.way.high
     assert 105 <= held["ticks"] <= 120 and 105 <= held["way"] <= 120
 
 
 def test_a_planted_edge_is_found_and_its_size_covered() -> None:
     found = [edge(*market(0.4, seed), ONE, 30 * SECOND) for seed in range(20)]
-    assert all(f.shows_an_edge and f.ticks_low > 0 and f.lift > 1.0 for f in found)
-    covered = sum(f.way_low <= 0.7 <= f.way_high for f in found)  # 0.4 + 0.6 / 2
+    assert all(f.ticks.leaves_out(0.0) and f.ticks.low > 0 and f.lift.value > 1.0 for f in found)
+    covered = sum(f.way.low <= 0.7 <= f.way.high for f in found)  # 0.4 + 0.6 / 2
     assert covered >= 17
 
 
@@ -88,18 +88,18 @@ def test_a_placebo_straddles_zero_where_the_moments_do_not() -> None:
     own, every = market(0.6, 5)
     nothing = placebo(own, every, ONE)
     assert nothing.low < 0.0 < nothing.high
-    assert edge(own, every, ONE, 30 * SECOND).ticks > nothing.high
+    assert edge(own, every, ONE, 30 * SECOND).ticks.value > nothing.high
 
 
 def test_a_placebo_is_drawn_in_the_moments_own_session() -> None:
     every = moments([0, 1], [0, 0], [5, -5])
     every["session"] = [0, 1]
     own = moments([0.5], [1], [1.0])
-    assert placebo(own, every, ONE).mean == 5.0
+    assert placebo(own, every, ONE).value == 5.0
     own["session"] = 1
-    assert placebo(own, every, ONE).mean == -5.0
+    assert placebo(own, every, ONE).value == -5.0
     own["session"] = 2
-    assert math.isnan(placebo(own, every, ONE).mean)
+    assert math.isnan(placebo(own, every, ONE).value)
 
 
 def test_results_are_the_same_for_the_same_seed() -> None:
