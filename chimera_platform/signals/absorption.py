@@ -29,11 +29,22 @@ from chimera_platform.kernels import kernel
 from chimera_platform.market.book import best_ask, best_bid, is_tradable, is_trusted
 from chimera_platform.market.events import EventFlag, EventKind
 from chimera_platform.settings import Settings
+from chimera_platform.signals.absorption_levels import (
+    LEVELS_MAX,
+    NORMS_DTYPE,
+    TRADED_LEVEL_DTYPE,
+    count_lots,
+    count_trade,
+    displacement,
+    expected_move,
+    free,
+    is_broken,
+    take_level,
+)
 from chimera_platform.signals.records import Detector, Stage
 
 ABSORPTION_EVIDENCE = ("lots_over_mean_trade", "displacement_half_ticks", "expected_half_ticks", "hold")
 STACKED_ABSORPTION_EVIDENCE = ("levels",)
-LEVELS_MAX = 8
 ABSORPTION_ROWS_MAX = 2 * LEVELS_MAX  # rows a record, at most: each level one, and a stack with each
 
 
@@ -53,25 +64,17 @@ class AbsorptionSettings(Settings):
 
 ABSORPTION_STATE_DTYPE = np.dtype(
     [
-        ("price", "<i8", (LEVELS_MAX,)),  # ticks
-        ("side", "<i8", (LEVELS_MAX,)),  # resting side, 0: slot is free
-        ("start_ts", "<i8", (LEVELS_MAX,)),  # ns UTC: first trade
-        ("last_ts", "<i8", (LEVELS_MAX,)),  # ns UTC: last trade
-        ("lots", "<i8", (LEVELS_MAX,)),
-        ("start_mid2", "<i8", (LEVELS_MAX,)),  # half ticks: mid before the first trade
-        ("stage", "<i8", (LEVELS_MAX,)),  # Stage, 0: unannounced
-        ("number", "<i8", (LEVELS_MAX,)),  # detection_no
-        ("confirmed_ts", "<i8", (LEVELS_MAX,)),  # ns UTC
-        ("strength", "<f8", (LEVELS_MAX,)),  # as last said
-        ("active", "<i8"),  # slots in use
+        ("level", TRADED_LEVEL_DTYPE, (LEVELS_MAX,)),
+        ("norms", NORMS_DTYPE),
+        ("active", "<i8"),  # levels in use
         ("detections", "<i8"),  # counter
         ("stacks", "<i8"),  # counter
-        ("trades", "<i8"),  # counter
-        ("weight", "<f8"),  # decayed trades
-        ("lots_sum", "<f8"),  # decayed lots
-        ("move_sum", "<f8"),  # decayed half ticks that the mid moved from trade to trade
-        ("mid2", "<i8"),  # half ticks: mid at the last LAST of a tradable book, 0: none yet
-        ("traded_mid2", "<i8"),  # the same, before the last trade
+        ("traded", "<i8"),  # 1: there was a trade since the levels were last judged
+        # When a level can change without a trade:
+        ("due_ts", "<i8"),  # ns UTC: from here on, one is confirmed or forgotten
+        ("until_ts", "<i8"),  # ns UTC: up to here, one has the volume and may form as the mid comes back
+        ("bid", "<i8"),  # ticks: a bid below it breaks one
+        ("ask", "<i8"),  # ticks: an ask above it breaks one
     ]
 )
 
@@ -80,6 +83,7 @@ _LAST, _HIDDEN = int(EventFlag.LAST), int(EventFlag.HIDDEN)
 _ABSORPTION, _STACKED = int(Detector.ABSORPTION), int(Detector.STACKED_ABSORPTION)
 _FORMING, _CONFIRMED, _FAILED = int(Stage.FORMING), int(Stage.CONFIRMED), int(Stage.FAILED)
 _MS = 1_000_000
+_NEVER, _LOWEST = np.iinfo(np.int64).max, np.iinfo(np.int64).min
 
 
 def new_absorption_states(count: int) -> np.ndarray[Any, Any]:
@@ -88,94 +92,66 @@ def new_absorption_states(count: int) -> np.ndarray[Any, Any]:
 
 
 @kernel
-def _slot(state: Any, price: int, side: int) -> Any:
-    """Return the slot of a level, else a free or replaceable one, cleared; -1 where all are announced."""
-    chosen = -1
-    for k in range(LEVELS_MAX):
-        if state.side[k] == side and state.price[k] == price:
-            return k
-        if chosen >= 0 and state.side[chosen] == 0:
-            continue
-        if state.side[k] == 0 or (state.stage[k] == 0 and (chosen < 0 or state.last_ts[k] < state.last_ts[chosen])):
-            chosen = k
-    if chosen >= 0:
-        if state.side[chosen] == 0:
-            state.active += 1
-        state.side[chosen] = side
-        state.price[chosen] = price
-        state.lots[chosen] = 0
-        state.stage[chosen] = 0
-    return chosen
-
-
-@kernel
 def _take_trade(params: Any, state: Any, event: Any, side: int) -> None:
     """Count a trade against the resting ``side`` in the norms and its level."""
-    keep = 1.0 - 1.0 / params.norm_trades
-    moved = abs(state.mid2 - state.traded_mid2) if state.traded_mid2 != 0 else 0
-    state.weight = keep * state.weight + 1.0
-    state.lots_sum = keep * state.lots_sum + event.size
-    state.move_sum = keep * state.move_sum + moved
-    state.traded_mid2 = state.mid2
-    state.trades += 1
-    k = _slot(state, event.price, side)
-    if k < 0:
-        return
-    fresh = state.lots[k] == 0 or (state.stage[k] == 0 and event.ts_event - state.start_ts[k] > params.window_ms * _MS)
-    if fresh:
-        state.start_ts[k] = event.ts_event
-        state.start_mid2[k] = state.mid2
-        state.lots[k] = 0
-    state.lots[k] += event.size
-    state.last_ts[k] = event.ts_event
+    count_lots(state.norms, params.norm_trades, event.size)
+    state.traded = 1
+    k = take_level(state, event.price, side)
+    if k >= 0:
+        count_trade(state.level[k], state.norms.mid2, event, params.window_ms * _MS)
+
+
+# ---- what is said -----------------------------------------------------------------------------------------------
 
 
 @kernel
-def _say(params: Any, state: Any, k: int, stage: int, out: Any, rows: int) -> Any:
+def _say(params: Any, state: Any, level: Any, stage: int, out: Any, rows: int) -> Any:
     """Write a row about a level."""
-    if state.stage[k] == 0:
-        state.number[k] = state.detections
+    if level.stage == 0:
+        level.number = state.detections
         state.detections += 1
-    lots, mean = state.lots[k], state.lots_sum / state.weight
-    displacement = max(0, state.side[k] * (state.start_mid2[k] - state.mid2))
-    expected = lots * state.move_sum / state.lots_sum
+    norms = state.norms
+    lots, mean = level.lots, norms.lots / norms.weight
+    moved, expected = displacement(level, norms), expected_move(level.lots, norms)
     hold = 1.0 if stage == _CONFIRMED else (0.5 if stage == _FORMING else 0.0)
-    calm = max(0.0, 1.0 - displacement / expected) if expected > 0 else (1.0 if displacement == 0 else 0.0)
+    calm = max(0.0, 1.0 - moved / expected) if expected > 0 else (1.0 if moved == 0 else 0.0)
     r = lots / (params.volume_multiple * mean) * hold * calm
-    state.strength[k] = r / (1.0 + r)
-    state.stage[k] = stage
+    level.strength = r / (1.0 + r)
+    level.stage = stage
     row = out.row[rows]
-    row.detection_no = state.number[k]
-    row.ts_start = state.start_ts[k]
-    row.price_low = state.price[k]
-    row.price_high = state.price[k]
+    row.detection_no = level.number
+    row.ts_start = level.start_ts
+    row.price_low = level.price
+    row.price_high = level.price
     row.size = lots
-    row.strength = state.strength[k]
+    row.strength = level.strength
     row.evidence[0] = lots / mean
-    row.evidence[1] = displacement
+    row.evidence[1] = moved
     row.evidence[2] = expected
     row.evidence[3] = hold
     row.detector = _ABSORPTION
     row.stage = stage
-    row.side = state.side[k]
+    row.side = level.side
     return rows + 1
 
 
 @kernel
 def _say_stack(params: Any, state: Any, k: int, out: Any, rows: int) -> Any:
     """Write a row where the level ``k``, just confirmed, stands near others of its side."""
-    low = high = state.price[k]
-    start, lots, levels, doubt = state.start_ts[k], state.lots[k], 1, 1.0 - state.strength[k]
+    new = state.level[k]
+    low = high = new.price
+    start, lots, levels, doubt = new.start_ts, new.lots, 1, 1.0 - new.strength
     for j in range(LEVELS_MAX):
-        if j == k or state.side[j] != state.side[k] or state.stage[j] != _CONFIRMED:
+        level = state.level[j]
+        if j == k or level.side != new.side or level.stage != _CONFIRMED:
             continue
-        near = abs(state.price[j] - state.price[k]) <= params.stack_ticks
-        if near and state.confirmed_ts[k] - state.confirmed_ts[j] <= params.stack_ms * _MS:
-            low, high = min(low, state.price[j]), max(high, state.price[j])
-            start = min(start, state.start_ts[j])
-            lots += state.lots[j]
+        near = abs(level.price - new.price) <= params.stack_ticks
+        if near and new.confirmed_ts - level.confirmed_ts <= params.stack_ms * _MS:
+            low, high = min(low, level.price), max(high, level.price)
+            start = min(start, level.start_ts)
+            lots += level.lots
             levels += 1
-            doubt *= 1.0 - state.strength[j]
+            doubt *= 1.0 - level.strength
     if levels < 2:
         return rows
     row = out.row[rows]
@@ -191,49 +167,95 @@ def _say_stack(params: Any, state: Any, k: int, out: Any, rows: int) -> Any:
     row.evidence[3] = 0.0
     row.detector = _STACKED
     row.stage = _CONFIRMED
-    row.side = state.side[k]
+    row.side = new.side
     state.stacks += 1
     return rows + 1
 
 
+# ---- a level's life ---------------------------------------------------------------------------------------------
+
+
 @kernel
-def _forms(params: Any, state: Any, k: int, ts: int) -> Any:
+def _has_volume(params: Any, level: Any, norms: Any) -> Any:
+    """Return whether an unannounced level lacks at most the calm to form, and the time for it."""
+    known = norms.trades >= params.warm_trades and level.start_mid2 != 0
+    return known and level.lots * norms.weight >= params.volume_multiple * norms.lots
+
+
+@kernel
+def _forms(params: Any, level: Any, norms: Any, ts: int) -> Any:
     """Return whether an unannounced level has the volume without the displacement."""
-    if state.trades < params.warm_trades or state.start_mid2[k] == 0 or ts - state.start_ts[k] > params.window_ms * _MS:
+    if ts - level.start_ts > params.window_ms * _MS or not _has_volume(params, level, norms):
         return False
-    if state.lots[k] * state.weight < params.volume_multiple * state.lots_sum:
-        return False
-    displacement = max(0, state.side[k] * (state.start_mid2[k] - state.mid2))
-    return displacement * state.lots_sum <= params.displacement_share * state.lots[k] * state.move_sum
+    return displacement(level, norms) * norms.lots <= params.displacement_share * level.lots * norms.move
 
 
 @kernel
-def _free(state: Any, k: int) -> None:
-    state.side[k] = 0
-    state.stage[k] = 0
-    state.lots[k] = 0
-    state.active -= 1
-
-
-@kernel
-def _judge(params: Any, state: Any, book: Any, k: int, ts: int, out: Any, rows: int) -> Any:
+def _judge_level(params: Any, state: Any, book: Any, k: int, ts: int, out: Any, rows: int) -> Any:
     """Move one level through its life at a LAST record of a tradable book."""
-    side, stage = state.side[k], state.stage[k]
-    touch = best_bid(book) if side > 0 else best_ask(book)
-    if side * (touch - state.price[k]) < 0:
+    level = state.level[k]
+    stage = level.stage
+    if is_broken(level, book):
         if stage != 0:
-            rows = _say(params, state, k, _FAILED, out, rows)
-        _free(state, k)
+            rows = _say(params, state, level, _FAILED, out, rows)
+        free(state, level)
     elif stage == 0:
-        if _forms(params, state, k, ts):
-            rows = _say(params, state, k, _FORMING, out, rows)
+        if _forms(params, level, state.norms, ts):
+            rows = _say(params, state, level, _FORMING, out, rows)
     elif stage == _FORMING:
-        if ts - state.last_ts[k] >= params.hold_ms * _MS:
-            rows = _say(params, state, k, _CONFIRMED, out, rows)
-            state.confirmed_ts[k] = ts
+        if ts - level.last_ts >= params.hold_ms * _MS:
+            rows = _say(params, state, level, _CONFIRMED, out, rows)
+            level.confirmed_ts = ts
             rows = _say_stack(params, state, k, out, rows)
-    elif ts - state.confirmed_ts[k] > params.follow_ms * _MS:
-        _free(state, k)
+    elif ts - level.confirmed_ts > params.follow_ms * _MS:
+        free(state, level)
+    return rows
+
+
+@kernel
+def _watch(params: Any, state: Any) -> None:
+    """Work out when a level can change without a trade."""
+    due, until, bid, ask = _NEVER, _LOWEST, _LOWEST, _NEVER
+    for k in range(LEVELS_MAX):
+        level = state.level[k]
+        if level.side > 0:
+            bid = max(bid, level.price)
+        elif level.side < 0:
+            ask = min(ask, level.price)
+        else:
+            continue
+        if level.stage == _FORMING:
+            due = min(due, level.last_ts + params.hold_ms * _MS)
+        elif level.stage != 0:
+            due = min(due, level.confirmed_ts + params.follow_ms * _MS + 1)
+        elif _has_volume(params, level, state.norms):
+            until = max(until, level.start_ts + params.window_ms * _MS)
+    state.due_ts = due
+    state.until_ts = until
+    state.bid = bid
+    state.ask = ask
+    state.traded = 0
+
+
+@kernel
+def _judge(params: Any, state: Any, book: Any, ts: int, out: Any, rows: int) -> Any:
+    """Move every level through its life; return the rows in use."""
+    for k in range(LEVELS_MAX):
+        if state.level[k].side != 0:
+            rows = _judge_level(params, state, book, k, ts, out, rows)
+    _watch(params, state)
+    return rows
+
+
+@kernel
+def _lose(params: Any, state: Any, out: Any, rows: int) -> Any:
+    """Forget every level as the book is not known any more; return the rows in use."""
+    for k in range(LEVELS_MAX):
+        level = state.level[k]
+        if level.side != 0:
+            if level.stage == _FORMING:
+                rows = _say(params, state, level, _FAILED, out, rows)
+            free(state, level)
     return rows
 
 
@@ -249,24 +271,17 @@ def update_absorption(params: Any, state: Any, book: Any, event: Any, out: Any, 
     out : record with ``ABSORPTION_ROWS_MAX`` rows behind ``rows``, see :func:`update_detectors`.
     rows : rows in use.
     """
-    if event.size > 0 and event.side != 0 and event.flags & _HIDDEN == 0:
-        if event.kind == _EXECUTE:
-            _take_trade(params, state, event, event.side)
-        elif event.kind == _TRADE:
-            _take_trade(params, state, event, -event.side)
+    if event.kind == _EXECUTE or event.kind == _TRADE:  # noqa: SIM109 - a tuple is slower in a kernel
+        if event.size > 0 and event.side != 0 and event.flags & _HIDDEN == 0:
+            _take_trade(params, state, event, event.side if event.kind == _EXECUTE else -event.side)
     if event.flags & _LAST == 0:
         return rows
-    if not is_trusted(book):
-        for k in range(LEVELS_MAX):
-            if state.side[k] != 0:
-                if state.stage[k] == _FORMING:
-                    rows = _say(params, state, k, _FAILED, out, rows)
-                _free(state, k)
+    if not is_tradable(book):
+        if state.active > 0 and not is_trusted(book):
+            rows = _lose(params, state, out, rows)
         return rows
-    if is_tradable(book):
-        state.mid2 = best_bid(book) + best_ask(book)
-        if state.active > 0:
-            for k in range(LEVELS_MAX):
-                if state.side[k] != 0:
-                    rows = _judge(params, state, book, k, event.ts_event, out, rows)
+    bid, ask, ts = best_bid(book), best_ask(book), event.ts_event
+    state.norms.mid2 = bid + ask
+    if state.traded != 0 or ts >= state.due_ts or ts <= state.until_ts or bid < state.bid or ask > state.ask:
+        rows = _judge(params, state, book, ts, out, rows)
     return rows

@@ -31,11 +31,20 @@ from chimera_platform.kernels import kernel
 from chimera_platform.market.book import ask_level, best_ask, best_bid, bid_level, is_trusted
 from chimera_platform.market.events import EventFlag, EventKind
 from chimera_platform.settings import Settings
+from chimera_platform.signals.iceberg_candidates import (
+    CANDIDATES_DTYPE,
+    SUSPECTS_MAX,
+    count_refill,
+    count_trade,
+    find,
+    forget,
+    forget_all,
+    insert,
+    withdraw,
+)
 from chimera_platform.signals.records import Detector, Stage
 
 ICEBERG_EVIDENCE = ("peak_lots", "refills", "hidden_lots", "regularity")
-GROUPS, WAYS = 64, 4  # an instrument's candidates: a table of GROUPS × WAYS; a full group loses its oldest
-SUSPECTS_MAX = 32  # of them with a refill, at once; a further one is not looked at
 SEARCH_LEVELS = 8  # from the touch, in which a print's level is looked for
 ICEBERG_ROWS_MAX = SUSPECTS_MAX  # a record, at most
 
@@ -50,41 +59,27 @@ class IcebergSettings(Settings):
     idle_ms: int = Field(default=600_000, ge=1, le=86_400_000, description="without a trade until forgotten, ms")
 
 
-_SLOTS = GROUPS * WAYS
 ICEBERG_STATE_DTYPE = np.dtype(
     [
-        ("order_id", "<i8", (_SLOTS,)),  # native; 0: synthetic
-        ("price", "<i8", (_SLOTS,)),  # ticks
-        ("side", "<i8", (_SLOTS,)),  # resting side; 0: the slot is free
-        ("start_ts", "<i8", (_SLOTS,)),  # ns UTC: first trade
-        ("trade_ts", "<i8", (_SLOTS,)),  # ns UTC: last trade
-        ("traded", "<i8", (_SLOTS,)),  # lots
-        ("since", "<i8", (_SLOTS,)),  # lots traded since the size was last shown
-        ("shown", "<i8", (_SLOTS,)),  # synthetic: lots displayed when last shown
-        ("peak", "<i8", (_SLOTS,)),  # lots displayed at most
-        ("refills", "<i8", (_SLOTS,)),
-        ("hidden", "<i8", (_SLOTS,)),  # lots that came back: hidden until then
-        ("squares", "<f8", (_SLOTS,)),  # lots²: sum over the refills
-        ("withdrawn", "<i8", (_SLOTS,)),  # 1: by its owner
-        ("stage", "<i8", (_SLOTS,)),  # Stage said last, 0: nothing yet
-        ("number", "<i8", (_SLOTS,)),  # detection_no
-        ("suspect", "<i8", (SUSPECTS_MAX,)),  # slots with a refill
-        ("suspects", "<i8"),  # of them in use
-        ("candidates", "<i8"),  # slots in use
+        ("candidates", CANDIDATES_DTYPE),
         ("detections", "<i8"),  # counter
-        ("missed", "<i8"),  # counter: refills not looked at because there were too many suspects
+        # When there is news of the suspects without a record about one of them:
+        ("due_ts", "<i8"),  # ns UTC: from here on, one may have failed, or be forgotten
+        ("bid", "<i8"),  # ticks: a bid below it trades one through
+        ("ask", "<i8"),  # ticks: an ask above it trades one through
     ]
 )
 
-_ADD, _CANCEL, _DELETE = int(EventKind.ADD), int(EventKind.CANCEL), int(EventKind.DELETE)
+_CANCEL, _DELETE = int(EventKind.CANCEL), int(EventKind.DELETE)
 _EXECUTE, _LEVEL = int(EventKind.EXECUTE), int(EventKind.LEVEL)
 _TRADE, _CLEAR = int(EventKind.TRADE), int(EventKind.CLEAR)
-_LAST, _HIDDEN = int(EventFlag.LAST), int(EventFlag.HIDDEN)
+_LAST = int(EventFlag.LAST)
 _NOT_TRADED = int(EventFlag.SNAPSHOT) | int(EventFlag.WINDOW)
+_UNSEEN = _NOT_TRADED | int(EventFlag.HIDDEN)
 _ICEBERG = int(Detector.ICEBERG)
 _FORMING, _CONFIRMED, _FAILED = int(Stage.FORMING), int(Stage.CONFIRMED), int(Stage.FAILED)
 _MS = 1_000_000
-_MIX = -7046029254386353131  # 2^64 / golden ratio, as int64
+_NEVER, _LOWEST = np.iinfo(np.int64).max, np.iinfo(np.int64).min
 
 
 def new_iceberg_states(count: int) -> np.ndarray[Any, Any]:
@@ -92,141 +87,39 @@ def new_iceberg_states(count: int) -> np.ndarray[Any, Any]:
     return np.zeros(count, ICEBERG_STATE_DTYPE)
 
 
-# ---- the table of candidates ------------------------------------------------------------------------------------
-
-
-@kernel
-def _group(order_id: int, price: int) -> Any:
-    """Return the first slot of the group in which a candidate stands (Fibonacci hashing)."""
-    mixed = (order_id if order_id != 0 else price) * _MIX
-    return ((mixed >> 32) & (GROUPS - 1)) * WAYS
-
-
-@kernel
-def _find(state: Any, order_id: int, side: int, price: int) -> Any:
-    """Return the candidate's slot, -1 where there is none; an order is found by its id, a level by side and price."""
-    if state.candidates == 0:
-        return -1
-    first = _group(order_id, price)
-    for slot in range(first, first + WAYS):
-        if state.side[slot] == 0 or state.order_id[slot] != order_id:
-            continue
-        if order_id != 0 or (state.side[slot] == side and state.price[slot] == price):
-            return slot
-    return -1
-
-
-@kernel
-def _forget(state: Any, slot: int) -> None:
-    """Free a slot."""
-    if state.refills[slot] > 0:
-        for k in range(state.suspects):
-            if state.suspect[k] == slot:
-                state.suspects -= 1
-                state.suspect[k] = state.suspect[state.suspects]
-                break
-    state.side[slot] = 0
-    state.candidates -= 1
-
-
-@kernel
-def _forget_all(state: Any) -> None:
-    if state.candidates > 0:
-        for slot in range(_SLOTS):
-            state.side[slot] = 0
-    state.candidates = 0
-    state.suspects = 0
-
-
-@kernel
-def _insert(state: Any, order_id: int, side: int, price: int, ts: int) -> Any:
-    """Make a candidate, in place of its group's least recently traded one where there is no room; return its slot."""
-    first = _group(order_id, price)
-    at = first
-    for slot in range(first, first + WAYS):
-        if state.side[slot] == 0:
-            at = slot
-            break
-        if state.trade_ts[slot] < state.trade_ts[at]:
-            at = slot
-    if state.side[at] != 0:
-        _forget(state, at)
-    state.candidates += 1
-    state.order_id[at] = order_id
-    state.price[at] = price
-    state.side[at] = side
-    state.start_ts[at] = ts
-    state.trade_ts[at] = ts
-    state.traded[at] = 0
-    state.since[at] = 0
-    state.shown[at] = 0
-    state.peak[at] = 0
-    state.refills[at] = 0
-    state.hidden[at] = 0
-    state.squares[at] = 0.0
-    state.withdrawn[at] = 0
-    state.stage[at] = 0
-    return at
-
-
-@kernel
-def _trade(state: Any, slot: int, event: Any) -> None:
-    state.traded[slot] += event.size
-    state.since[slot] += event.size
-    state.trade_ts[slot] = event.ts_event
-
-
-@kernel
-def _refill(state: Any, slot: int, lots: int, shown: int) -> None:
-    """Count a refill: ``lots`` that were not displayed before, ``shown`` of them still to be traded."""
-    if state.refills[slot] == 0:
-        if state.suspects == SUSPECTS_MAX:
-            state.missed += 1
-            _forget(state, slot)
-            return
-        state.suspect[state.suspects] = slot
-        state.suspects += 1
-    state.refills[slot] += 1
-    state.hidden[slot] += lots
-    state.squares[slot] += float(lots) * float(lots)
-    state.peak[slot] = max(state.peak[slot], shown)
-    state.since[slot] = 0
-    state.shown[slot] = shown
-
-
 # ---- records ----------------------------------------------------------------------------------------------------
 
 
 @kernel
-def _take_order(params: Any, state: Any, event: Any) -> None:
-    """Take in an L3 record of an order with an id."""
-    slot = _find(state, event.order_id, event.side, event.price)
-    kind = event.kind
-    if kind == _EXECUTE:
-        if event.size <= 0 or event.side == 0:
-            return
-        if slot >= 0 and (state.price[slot] != event.price or state.side[slot] != event.side):
-            _forget(state, slot)
-            slot = -1
-        if slot < 0:
-            slot = _insert(state, event.order_id, event.side, event.price, event.ts_event)
-        _trade(state, slot, event)
-    elif slot < 0 or kind == _CANCEL:
+def _take_execution(table: Any, event: Any) -> None:
+    """Take in the execution of a displayed order with an id."""
+    at = find(table, event.order_id, event.side, event.price)
+    if at >= 0 and (table.slot[at].price != event.price or table.slot[at].side != event.side):
+        forget(table, at)
+        at = -1
+    if at < 0:
+        at = insert(table, event.order_id, event.side, event.price, event.ts_event)
+    count_trade(table, at, event.size, event.ts_event)
+
+
+@kernel
+def _take_change(params: Any, table: Any, at: int, event: Any) -> None:
+    """Take in an ADD or DELETE of the order at slot ``at``; what is added again may be a refill."""
+    slot = table.slot[at]
+    if event.kind == _DELETE:
+        if slot.stage == 0:
+            forget(table, at)
+        else:
+            withdraw(table, at)
         return
-    elif kind == _DELETE:
-        if state.stage[slot] == 0:
-            _forget(state, slot)
-        else:
-            state.withdrawn[slot] = 1
-    elif kind == _ADD:
-        same = state.price[slot] == event.price and state.side[slot] == event.side and state.withdrawn[slot] == 0
-        soon = event.ts_event - state.trade_ts[slot] <= params.refill_ms * _MS
-        if same and soon and state.since[slot] > 0 and event.size > 0:
-            # What was traded since is what had been displayed, as the order was emptied by it.
-            state.peak[slot] = max(state.peak[slot], state.since[slot])
-            _refill(state, slot, event.size, event.size)
-        else:
-            _forget(state, slot)
+    same = slot.price == event.price and slot.side == event.side and slot.withdrawn == 0
+    soon = event.ts_event - slot.trade_ts <= params.refill_ms * _MS
+    if same and soon and slot.since > 0 and event.size > 0:
+        # What was traded since is what had been displayed, as the order was emptied by it.
+        slot.peak = max(slot.peak, slot.since)
+        count_refill(table, at, event.size, event.size)
+    else:
+        forget(table, at)
 
 
 @kernel
@@ -240,106 +133,162 @@ def _displayed(book: Any, side: int, price: int) -> Any:
 
 
 @kernel
-def _take_print(state: Any, book: Any, event: Any) -> None:
+def _take_print(table: Any, book: Any, event: Any) -> None:
     """Take in a print: lots traded at a level, of which a candidate is made where it is displayed."""
     side = -np.int64(event.side)
-    slot = _find(state, 0, side, event.price)
-    if slot < 0:
+    at = find(table, 0, side, event.price)
+    if at < 0:
         shown = _displayed(book, side, event.price)
         if shown == 0:
             return
-        slot = _insert(state, 0, side, event.price, event.ts_event)
-        state.shown[slot] = shown
-        state.peak[slot] = shown
-    _trade(state, slot, event)
+        at = insert(table, 0, side, event.price, event.ts_event)
+        table.slot[at].shown = shown
+        table.slot[at].peak = shown
+    count_trade(table, at, event.size, event.ts_event)
 
 
 @kernel
-def _take_level(params: Any, state: Any, event: Any) -> None:
-    """Take in a level's new total; a refill where prints had used up what it displayed."""
-    slot = _find(state, 0, event.side, event.price)
-    if slot < 0:
-        return
-    exhausted = state.since[slot] > 0 and state.since[slot] >= state.shown[slot]
+def _take_level(params: Any, table: Any, at: int, event: Any) -> None:
+    """Take in the new total of the level at slot ``at``; a refill where prints had used up what it displayed."""
+    slot = table.slot[at]
+    exhausted = slot.since > 0 and slot.since >= slot.shown
     if exhausted and event.size == 0:
         return  # it may come back
-    if exhausted and event.ts_event - state.trade_ts[slot] <= params.refill_ms * _MS:
-        _refill(state, slot, event.size + state.since[slot] - state.shown[slot], event.size)
-    elif event.size == 0 and state.refills[slot] == 0:
-        _forget(state, slot)
+    if exhausted and event.ts_event - slot.trade_ts <= params.refill_ms * _MS:
+        count_refill(table, at, event.size + slot.since - slot.shown, event.size)
+    elif event.size == 0 and slot.refills == 0:
+        forget(table, at)
     else:
-        state.since[slot] = 0
-        state.shown[slot] = event.size
-        state.peak[slot] = max(state.peak[slot], event.size)
+        slot.since = 0
+        slot.shown = event.size
+        slot.peak = max(slot.peak, event.size)
+
+
+@kernel
+def _take(params: Any, table: Any, book: Any, event: Any) -> None:
+    """Take in a record."""
+    kind = event.kind
+    if kind == _LEVEL:
+        if table.count > 0 and event.flags & _NOT_TRADED == 0:
+            at = find(table, 0, event.side, event.price)
+            if at >= 0:
+                _take_level(params, table, at, event)
+    elif kind == _TRADE:
+        if event.side != 0 and event.size > 0:
+            _take_print(table, book, event)
+    elif kind <= _EXECUTE and kind != _CANCEL and event.order_id != 0 and event.flags & _UNSEEN == 0:
+        if kind == _EXECUTE:
+            if event.side != 0 and event.size > 0:
+                _take_execution(table, event)
+        elif table.count > 0:
+            at = find(table, event.order_id, event.side, event.price)
+            if at >= 0:
+                _take_change(params, table, at, event)
 
 
 # ---- what is said -----------------------------------------------------------------------------------------------
 
 
 @kernel
-def _regularity(state: Any, slot: int) -> Any:
-    hidden = float(state.hidden[slot])
-    return hidden * hidden / (state.refills[slot] * state.squares[slot])
+def _regularity(slot: Any) -> Any:
+    hidden = float(slot.hidden)
+    return hidden * hidden / (slot.refills * slot.squares)
 
 
 @kernel
-def _stage_of(params: Any, state: Any, book: Any, slot: int, ts: int) -> Any:
+def _is_through(slot: Any, book: Any) -> Any:
+    """Return whether the price is beyond the touch, or out of the book."""
+    if slot.side > 0:
+        return book.bid_count == 0 or best_bid(book) < slot.price
+    return book.ask_count == 0 or best_ask(book) > slot.price
+
+
+@kernel
+def _stage_of(params: Any, slot: Any, book: Any, ts: int) -> Any:
     """Return the stage that the suspect is in now, 0: none yet."""
-    price, resting_ns = state.price[slot], ts - state.trade_ts[slot]
-    if state.side[slot] > 0:
-        through = book.bid_count == 0 or best_bid(book) < price
-    else:
-        through = book.ask_count == 0 or best_ask(book) > price
-    if state.withdrawn[slot] != 0 or (through and resting_ns > params.refill_ms * _MS):
+    if slot.withdrawn != 0 or (ts - slot.trade_ts > params.refill_ms * _MS and _is_through(slot, book)):
         return _FAILED
-    if state.stage[slot] == _CONFIRMED:
+    if slot.stage == _CONFIRMED:
         return _CONFIRMED
-    native = state.order_id[slot] != 0
+    native = slot.order_id != 0
     needed = params.native_refills if native else params.synthetic_refills
-    if state.refills[slot] >= needed and (native or _regularity(state, slot) >= params.regularity):
+    if slot.refills >= needed and (native or _regularity(slot) >= params.regularity):
         return _CONFIRMED
-    return _FORMING if state.refills[slot] >= needed - 1 else state.stage[slot]
+    return _FORMING if slot.refills >= needed - 1 else slot.stage
 
 
 @kernel
-def _say(state: Any, slot: int, stage: int, out: Any, rows: int) -> Any:
+def _say(state: Any, slot: Any, stage: int, out: Any, rows: int) -> Any:
     """Write a row about a suspect."""
-    if state.stage[slot] == 0:
-        state.number[slot] = state.detections
+    if slot.stage == 0:
+        slot.number = state.detections
         state.detections += 1
-    refills, regularity = state.refills[slot], _regularity(state, slot)
+    refills, regularity = slot.refills, _regularity(slot)
     row = out.row[rows]
-    row.detection_no = state.number[slot]
-    row.ts_start = state.start_ts[slot]
-    row.price_low = state.price[slot]
-    row.price_high = state.price[slot]
-    row.size = state.traded[slot]
+    row.detection_no = slot.number
+    row.ts_start = slot.start_ts
+    row.price_low = slot.price
+    row.price_high = slot.price
+    row.size = slot.traded
     row.strength = regularity * (refills / (refills + 1))
-    row.evidence[0] = state.peak[slot]
+    row.evidence[0] = slot.peak
     row.evidence[1] = refills
-    row.evidence[2] = state.hidden[slot]
+    row.evidence[2] = slot.hidden
     row.evidence[3] = regularity
     row.detector = _ICEBERG
     row.stage = stage
-    row.side = state.side[slot]
-    state.stage[slot] = stage
+    row.side = slot.side
+    slot.stage = stage
     return rows + 1
+
+
+@kernel
+def _watch(params: Any, state: Any, book: Any) -> None:
+    """Work out when there is news of the suspects without a record about one of them."""
+    table, due, bid, ask = state.candidates, _NEVER, _LOWEST, _NEVER
+    for k in range(table.suspects):
+        slot = table.slot[table.suspect[k]]
+        due = min(due, slot.trade_ts + params.idle_ms * _MS + 1)
+        if _is_through(slot, book):
+            due = min(due, slot.trade_ts + params.refill_ms * _MS + 1)
+        elif slot.side > 0:
+            bid = max(bid, slot.price)
+        else:
+            ask = min(ask, slot.price)
+    state.due_ts = due
+    state.bid = bid
+    state.ask = ask
+    table.changed = 0
+
+
+@kernel
+def _has_news(state: Any, book: Any, ts: int) -> Any:
+    """Return whether anything about the suspects may have changed."""
+    return (
+        state.candidates.changed != 0
+        or ts >= state.due_ts
+        or best_bid(book) < state.bid
+        or best_ask(book) > state.ask
+        or book.bid_count == 0
+        or book.ask_count == 0
+    )
 
 
 @kernel
 def _judge(params: Any, state: Any, book: Any, ts: int, out: Any, rows: int) -> Any:
     """Say what has changed about the suspects; return the rows written."""
-    k = 0
-    while k < state.suspects:
-        slot = state.suspect[k]
-        stage = _stage_of(params, state, book, slot, ts)
-        before = state.stage[slot]
+    table, k = state.candidates, 0
+    while k < table.suspects:
+        at = table.suspect[k]
+        slot = table.slot[at]
+        stage, before = _stage_of(params, slot, book, ts), slot.stage
         if stage != before and (stage != _FAILED or before != 0):
             rows = _say(state, slot, stage, out, rows)
-        if stage == _FAILED or ts - state.trade_ts[slot] > params.idle_ms * _MS:
-            _forget(state, slot)
+        if stage == _FAILED or ts - slot.trade_ts > params.idle_ms * _MS:
+            forget(table, at)
         else:
             k += 1
+    _watch(params, state, book)
     return rows
 
 
@@ -355,18 +304,11 @@ def update_icebergs(params: Any, state: Any, book: Any, event: Any, out: Any, ro
     event : ``EVENT_DTYPE`` record of any kind.
     out : record with ``ICEBERG_ROWS_MAX`` rows behind ``rows``, see :func:`update_detectors`.
     """
-    kind = event.kind
-    if kind == _CLEAR or not is_trusted(book):
-        _forget_all(state)
+    table = state.candidates
+    if event.kind == _CLEAR or not is_trusted(book):
+        forget_all(table)
         return rows
-    if kind <= _EXECUTE:
-        if event.order_id != 0 and event.flags & (_HIDDEN | _NOT_TRADED) == 0:
-            _take_order(params, state, event)
-    elif kind == _LEVEL:
-        if event.flags & _NOT_TRADED == 0:
-            _take_level(params, state, event)
-    elif kind == _TRADE and event.side != 0 and event.size > 0:
-        _take_print(state, book, event)
-    if event.flags & _LAST and state.suspects > 0:
+    _take(params, table, book, event)
+    if event.flags & _LAST and table.suspects > 0 and _has_news(state, book, event.ts_event):
         rows = _judge(params, state, book, event.ts_event, out, rows)
     return rows

@@ -8,7 +8,8 @@ import numpy as np
 
 from chimera_platform.market.book import apply_event, new_books
 from chimera_platform.market.events import EventFlag, EventKind
-from chimera_platform.signals.absorption import LEVELS_MAX, AbsorptionSettings
+from chimera_platform.signals.absorption import AbsorptionSettings
+from chimera_platform.signals.absorption_levels import LEVELS_MAX
 from chimera_platform.signals.records import Detector, Stage
 
 MS = 1_000_000

@@ -10,7 +10,8 @@ from chimera_platform.market.events import BUY, SELL, EventFlag, EventKind, Stat
 from chimera_platform.market.instruments import Universe, load_instruments
 from chimera_platform.signals.detector_stream import DetectorStream
 from chimera_platform.signals.detectors import DetectorSettings
-from chimera_platform.signals.icebergs import GROUPS, SUSPECTS_MAX, WAYS, IcebergSettings
+from chimera_platform.signals.iceberg_candidates import GROUPS, SUSPECTS_MAX, WAYS
+from chimera_platform.signals.icebergs import IcebergSettings
 from chimera_platform.signals.records import Detector, Stage
 from tests.reference.event_streams import Record, make_events
 
@@ -129,7 +130,7 @@ def test_the_table_is_bounded_and_loses_the_least_recently_traded() -> None:
     others = [order(EventKind.EXECUTE, 2, 1, order_id=k) for k in range(100, 100 + 20 * GROUPS * WAYS)]
     rows = said(asks(), order(EventKind.EXECUTE, 1), *others, order(EventKind.ADD, 2), stream=stream)
     assert len(rows) == 0
-    assert 0.9 * GROUPS * WAYS < stream.states["icebergs"]["candidates"][0] <= GROUPS * WAYS
+    assert 0.9 * GROUPS * WAYS < stream.states["icebergs"]["candidates"]["count"][0] <= GROUPS * WAYS
     few = others[:3]
     assert len(said(asks(), order(EventKind.EXECUTE, 1), *few, order(EventKind.ADD, 2))) == 1
 
@@ -138,7 +139,7 @@ def test_more_icebergs_at_once_than_are_watched_are_counted() -> None:
     stream = stream_of()
     many = [each for k in range(100, 102 + SUSPECTS_MAX) for each in refilled(1, order_id=k, price=99)]
     rows = said(asks(), *many, stream=stream)
-    assert len(rows) == SUSPECTS_MAX and stream.states["icebergs"]["missed"][0] == 2
+    assert len(rows) == SUSPECTS_MAX and stream.states["icebergs"]["candidates"]["missed"][0] == 2
 
 
 # ---- synthetic ---------------------------------------------------------------------------------------------------
