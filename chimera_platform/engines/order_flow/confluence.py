@@ -28,11 +28,13 @@ def reversal_confluence(engine: Any, timeframes: Any, side: int, mid: float) -> 
             continue
         weight = _weight(engine, k)
         weights += weight
+        share = 0.0
         if side * frame.trend >= 0 or frame.efficiency < engine.efficiency_strong:
-            total += 0.5 * weight
+            share += 0.5
         ahead = side * (frame.bollinger_middle - 2.0 * mid)
         if ahead >= engine.stretch_deviations * frame.bollinger_deviation:
-            total += 0.5 * weight
+            share += 0.5
+        total += weight * share
     return total / weights if weights > 0.0 else 0.0
 
 
@@ -50,7 +52,7 @@ def continuation_confluence(engine: Any, timeframes: Any, side: int) -> float:
             continue
         weight = _weight(engine, k)
         weights += weight
-        total += weight * 0.5 * (1 + side * frame.trend)
+        total += weight * (0.5 + 0.5 * side * frame.trend)
     return total / weights if weights > 0.0 else 0.0
 
 

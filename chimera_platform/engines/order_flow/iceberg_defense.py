@@ -14,7 +14,7 @@ from chimera_platform.engines.order_flow.exits import better
 from chimera_platform.engines.order_flow.look import NOTHING
 from chimera_platform.engines.order_flow.reversal import reversal
 from chimera_platform.engines.order_flow.signals import is_valid, slot_of
-from chimera_platform.engines.order_flow.strategy_settings import Factor, StrategySettings
+from chimera_platform.engines.order_flow.strategy_settings import ChaseNoise, Factor, StrategySettings
 from chimera_platform.kernels import kernel
 from chimera_platform.signals.records import Detector, Stage
 
@@ -22,6 +22,7 @@ from chimera_platform.signals.records import Detector, Stage
 class IcebergDefenseSettings(StrategySettings):
     """Parameters of the iceberg defense entry."""
 
+    chase_noise: ChaseNoise = 0.5
     quiet_range: Factor = 1.1
     trend_with: Factor = 1.1
     trend_against: Factor = 0.7
