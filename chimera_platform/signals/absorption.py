@@ -6,10 +6,14 @@ an unannounced level starts anew. All is judged at LAST records, on a tradable b
 
 =========  =========================================================================================
 FORMING    lots reach ``volume_multiple`` mean trades, and the mid's adverse move since the level's first trade is
-           at most ``displacement_share`` of what as many lots moved it on average
+           at most ``displacement_share`` of what is expected of as many lots by the square-root law of impact
 CONFIRMED  ``hold_ms`` after the level's last trade, its own side's touch still at the price or better
 FAILED     the touch is worse than the price; a forming level also when the book is not trusted
 =========  =========================================================================================
+
+Expected is c · sqrt(lots / mean trade), c the root mean square of the mid's moves from trade to trade: impact is
+concave in volume (Almgren et al. 2005; Tóth et al. 2011), a norm that grows in proportion would excuse any move of a
+large volume. Both are rolling norms.
 
 Strength r / (1 + r), r = lots / (multiple x mean trade) x hold x (1 - displacement / expected); hold is 1/2 when
 forming, 1 when confirmed. Stacked levels (said once, CONFIRMED, when the later is confirmed) combine to
@@ -20,6 +24,7 @@ or silently when the book is not trusted.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -36,7 +41,7 @@ from chimera_platform.signals.absorption_levels import (
     count_lots,
     count_trade,
     displacement,
-    expected_move,
+    expected_square,
     free,
     is_broken,
     take_level,
@@ -112,7 +117,7 @@ def _say(params: Any, state: Any, level: Any, stage: int, out: Any, rows: int) -
         state.detections += 1
     norms = state.norms
     lots, mean = level.lots, norms.lots / norms.weight
-    moved, expected = displacement(level, norms), expected_move(level.lots, norms)
+    moved, expected = displacement(level, norms), math.sqrt(expected_square(level.lots, norms))
     hold = 1.0 if stage == _CONFIRMED else (0.5 if stage == _FORMING else 0.0)
     calm = max(0.0, 1.0 - moved / expected) if expected > 0 else (1.0 if moved == 0 else 0.0)
     r = lots / (params.volume_multiple * mean) * hold * calm
@@ -187,7 +192,8 @@ def _forms(params: Any, level: Any, norms: Any, ts: int) -> Any:
     """Return whether an unannounced level has the volume without the displacement."""
     if ts - level.start_ts > params.window_ms * _MS or not _has_volume(params, level, norms):
         return False
-    return displacement(level, norms) * norms.lots <= params.displacement_share * level.lots * norms.move
+    moved = displacement(level, norms)
+    return moved * moved <= params.displacement_share * params.displacement_share * expected_square(level.lots, norms)
 
 
 @kernel
@@ -271,9 +277,10 @@ def update_absorption(params: Any, state: Any, book: Any, event: Any, out: Any, 
     out : record with ``ABSORPTION_ROWS_MAX`` rows behind ``rows``, see :func:`update_detectors`.
     rows : rows in use.
     """
-    if event.kind == _EXECUTE or event.kind == _TRADE:  # noqa: SIM109 - a tuple is slower in a kernel
-        if event.size > 0 and event.side != 0 and event.flags & _HIDDEN == 0:
-            _take_trade(params, state, event, event.side if event.kind == _EXECUTE else -event.side)
+    kind = event.kind
+    resting = np.int64(event.side) if kind == _EXECUTE else (-np.int64(event.side) if kind == _TRADE else 0)
+    if resting != 0 and event.size > 0 and event.flags & _HIDDEN == 0:
+        _take_trade(params, state, event, resting)
     if event.flags & _LAST == 0:
         return rows
     if not is_tradable(book):

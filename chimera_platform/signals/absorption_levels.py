@@ -1,4 +1,10 @@
-"""The traded levels among which absorption is looked for, and the rolling norms that their volume is held against."""
+"""The traded levels among which absorption is looked for, and the rolling norms that their volume is held against.
+
+The move that V lots are expected to make follows the square-root law of impact, c · sqrt(V / mean trade) (Almgren et
+al. 2005; Tóth et al. 2011), with c from the observed moves: the root mean square of the mid's moves from trade to
+trade, weights falling geometrically into the past. Means of V and of squared moves share their weights, so that the
+square of the expected move is V · Σ move² / Σ lots.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +36,7 @@ NORMS_DTYPE = np.dtype(
         ("trades", "<i8"),  # counter
         ("weight", "<f8"),  # decayed trades
         ("lots", "<f8"),  # decayed lots
-        ("move", "<f8"),  # decayed half ticks that the mid moved from trade to trade
+        ("squares", "<f8"),  # decayed half ticks²: squared moves of the mid from trade to trade
         ("mid2", "<i8"),  # half ticks: mid at the last LAST of a tradable book, 0: none yet
         ("traded_mid2", "<i8"),  # the same, before the last trade
     ]
@@ -41,10 +47,10 @@ NORMS_DTYPE = np.dtype(
 def count_lots(norms: Any, norm_trades: float, lots: int) -> None:
     """Take a trade into the norms."""
     keep = 1.0 - 1.0 / norm_trades
-    moved = abs(norms.mid2 - norms.traded_mid2) if norms.traded_mid2 != 0 else 0
+    moved = float(norms.mid2 - norms.traded_mid2) if norms.traded_mid2 != 0 else 0.0
     norms.weight = keep * norms.weight + 1.0
     norms.lots = keep * norms.lots + lots
-    norms.move = keep * norms.move + moved
+    norms.squares = keep * norms.squares + moved * moved
     norms.traded_mid2 = norms.mid2
     norms.trades += 1
 
@@ -56,9 +62,9 @@ def displacement(level: Any, norms: Any) -> Any:
 
 
 @kernel
-def expected_move(lots: int, norms: Any) -> Any:
-    """Return what as many lots moved the mid on average, half ticks."""
-    return lots * norms.move / norms.lots
+def expected_square(lots: int, norms: Any) -> Any:
+    """Return the square of the move that is expected of ``lots``, half ticks²: c² · lots / (mean trade)."""
+    return lots * norms.squares / norms.lots
 
 
 @kernel

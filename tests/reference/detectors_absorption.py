@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -25,16 +26,21 @@ class Reference:
         self.rows: list[Row] = []
 
     def norms(self) -> tuple[float, float]:
-        """Return (mean lots a trade, half ticks a lot), weights falling geometrically into the past."""
+        """Return (mean lots a trade, c: root mean square of the moves), weights falling geometrically into the past."""
         n, keep = len(self.trades), 1 - 1 / self.chosen.norm_trades
         weights = [keep ** (n - 1 - i) for i in range(n)]
         lots = sum(w * t[0] for w, t in zip(weights, self.trades, strict=True))
-        move = 0.0
+        squares = 0.0
         for i in range(1, n):
             now, before = self.trades[i][1], self.trades[i - 1][1]
             if now is not None and before is not None:
-                move += weights[i] * abs(now - before)
-        return lots / sum(weights), move / lots
+                squares += weights[i] * (now - before) ** 2
+        return lots / sum(weights), math.sqrt(squares / sum(weights))
+
+    def expected(self, lots: int) -> float:
+        """Half ticks that ``lots`` are expected to move the mid: the square-root law of impact."""
+        mean, c = self.norms()
+        return c * math.sqrt(lots / mean)
 
     def trade(self, ts: int, side: int, price: int, size: int) -> None:
         self.trades.append((size, self.mid2))
@@ -53,9 +59,8 @@ class Reference:
         level["last"] = ts
 
     def say(self, no: int, level: dict[str, Any], stage: Stage) -> None:
-        mean, rate = self.norms()
+        mean, expected = self.norms()[0], self.expected(level["lots"])
         moved = max(0, level["side"] * (level["mid2"] - (self.mid2 or 0)))
-        expected = rate * level["lots"]
         calm = max(0.0, 1 - moved / expected) if expected > 0 else float(moved == 0)
         hold = {Stage.FORMING: 0.5, Stage.CONFIRMED: 1.0, Stage.FAILED: 0.0}[stage]
         r = level["lots"] / (self.chosen.volume_multiple * mean) * hold * calm
@@ -84,10 +89,10 @@ class Reference:
         late = ts - level["start"] > self.chosen.window_ms * MS
         if len(self.trades) < self.chosen.warm_trades or level["mid2"] is None or late:
             return False
-        mean, rate = self.norms()
+        mean, expected = self.norms()[0], self.expected(level["lots"])
         moved = max(0, level["side"] * (level["mid2"] - (self.mid2 or 0)))
         enough = level["lots"] >= self.chosen.volume_multiple * mean * (1 - 1e-12)
-        return enough and moved <= self.chosen.displacement_share * rate * level["lots"] * (1 + 1e-12)
+        return enough and moved <= self.chosen.displacement_share * expected * (1 + 1e-12)
 
     def judge(self, no: int, ts: int, bid: int, ask: int) -> None:
         self.mid2 = bid + ask
