@@ -32,6 +32,13 @@ from chimera_platform.signals.icebergs import (
     update_icebergs,
 )
 from chimera_platform.signals.records import DETECTION_DTYPE, Detector
+from chimera_platform.signals.stop_runs import (
+    STOP_RUN_EVIDENCE,
+    STOP_RUN_ROWS_MAX,
+    STOP_RUN_STATE_DTYPE,
+    StopRunSettings,
+    update_stop_runs,
+)
 from chimera_platform.signals.sweeps import (
     SWEEP_EVIDENCE,
     SWEEP_ROWS_MAX,
@@ -39,14 +46,25 @@ from chimera_platform.signals.sweeps import (
     SweepSettings,
     update_sweeps,
 )
+from chimera_platform.signals.vacuum import (
+    VACUUM_EVIDENCE,
+    VACUUM_ROWS_MAX,
+    VACUUM_STATE_DTYPE,
+    VacuumSettings,
+    update_vacuum,
+)
 
 EVIDENCE_NAMES: dict[Detector, tuple[str, ...]] = {  # of the detectors there are
     Detector.SWEEP: SWEEP_EVIDENCE,
     Detector.ICEBERG: ICEBERG_EVIDENCE,
     Detector.ABSORPTION: ABSORPTION_EVIDENCE,
     Detector.STACKED_ABSORPTION: STACKED_ABSORPTION_EVIDENCE,
+    Detector.VACUUM: VACUUM_EVIDENCE,
+    Detector.STOP_RUN: STOP_RUN_EVIDENCE,
 }
-DETECTION_ROWS_MAX = SWEEP_ROWS_MAX + ICEBERG_ROWS_MAX + ABSORPTION_ROWS_MAX  # of one event, at most
+DETECTION_ROWS_MAX = (  # of one event, at most
+    SWEEP_ROWS_MAX + ICEBERG_ROWS_MAX + ABSORPTION_ROWS_MAX + VACUUM_ROWS_MAX + STOP_RUN_ROWS_MAX
+)
 DETECTIONS_DTYPE = np.dtype([("row", DETECTION_DTYPE, (DETECTION_ROWS_MAX,))])
 """What is said at one event, the first rows of it; ``event_no``, ``ts_event``, ``instrument_id`` are not filled in."""
 
@@ -57,6 +75,8 @@ class DetectorSettings(Settings):
     sweeps: SweepSettings = SweepSettings()
     icebergs: IcebergSettings = IcebergSettings()
     absorption: AbsorptionSettings = AbsorptionSettings()
+    vacuum: VacuumSettings = VacuumSettings()
+    stop_runs: StopRunSettings = StopRunSettings()
 
 
 DETECTORS_PARAMETERS_DTYPE = np.dtype(
@@ -64,6 +84,8 @@ DETECTORS_PARAMETERS_DTYPE = np.dtype(
         ("sweeps", record_dtype(SweepSettings)),
         ("icebergs", record_dtype(IcebergSettings)),
         ("absorption", record_dtype(AbsorptionSettings)),
+        ("vacuum", record_dtype(VacuumSettings)),
+        ("stop_runs", record_dtype(StopRunSettings)),
     ],
     align=True,
 )
@@ -72,6 +94,8 @@ DETECTORS_STATE_DTYPE = np.dtype(
         ("sweeps", SWEEP_STATE_DTYPE),
         ("icebergs", ICEBERG_STATE_DTYPE),
         ("absorption", ABSORPTION_STATE_DTYPE),
+        ("vacuum", VACUUM_STATE_DTYPE),
+        ("stop_runs", STOP_RUN_STATE_DTYPE),
     ]
 )
 
@@ -110,4 +134,6 @@ def update_detectors(params: Any, state: Any, book: Any, event: Any, out: Any, r
     rows = update_sweeps(params.sweeps, state.sweeps, book, event, out, rows)
     rows = update_icebergs(params.icebergs, state.icebergs, book, event, out, rows)
     rows = update_absorption(params.absorption, state.absorption, book, event, out, rows)
+    rows = update_vacuum(params.vacuum, state.vacuum, book, event, out, rows)
+    rows = update_stop_runs(params.stop_runs, state.stop_runs, book, event, out, rows)
     return rows
