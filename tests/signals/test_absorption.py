@@ -17,13 +17,16 @@ from chimera_platform.signals.absorption import AbsorptionSettings
 from chimera_platform.signals.detector_stream import DetectorStream
 from chimera_platform.signals.detectors import DetectorSettings
 from chimera_platform.signals.records import Detector, Stage
+from chimera_platform.simulation.episodes import EpisodeKind
 from chimera_platform.simulation.market import SimulatedMarket
 from tests.reference.detectors_absorption import absorptions
 from tests.reference.event_streams import Record, event_streams, make_events
 
 MS = 1_000_000
 UNIVERSE = Universe([load_instruments()["XAUUSD"]])
-EAGER = AbsorptionSettings(volume_multiple=2.0, warm_trades=1, hold_ms=1000, displacement_share=1.0)
+EAGER = AbsorptionSettings(
+    volume_multiple=2.0, warm_trades=1, window_ms=5000, hold_ms=1000, displacement_share=1.0, follow_ms=60_000
+)
 
 
 def said(events: Any, chosen: AbsorptionSettings = EAGER, cut: int = 10**6) -> np.ndarray[Any, Any]:
@@ -147,7 +150,7 @@ def mids(books: Any, events: Any, out: Any) -> None:
 def test_on_real_orders_the_definition_agrees_and_the_lift_is_not_significantly_negative(real_data: Path) -> None:
     archive = real_data / "lobster" / "LOBSTER_SampleFile_GOOG_2012-06-21_10.zip"
     events = np.concatenate(list(open_source([archive], "lobster", load_instruments()).batches(65_536)))
-    chosen = AbsorptionSettings(volume_multiple=3.0)
+    chosen = AbsorptionSettings(volume_multiple=3.0, window_ms=5000, hold_ms=2000)
     part = events[:15_000]
     rows = said(part, chosen)
     assert len(rows) > 10
@@ -179,11 +182,40 @@ def test_on_real_orders_the_definition_agrees_and_the_lift_is_not_significantly_
     assert high >= 0  # the interval straddles zero: one day shows no edge, and no harm
 
 
-def test_a_simulation_without_episodes_confirms_a_few_levels_an_hour() -> None:
-    market = SimulatedMarket.from_url("sim://?symbols=XAUUSD&days=1&seed=4", load_instruments())
+def simulated(changes: str) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any], float]:
+    """Return confirmed levels, absorption episodes that were refilled under attack, and the hours of the stream."""
+    market = SimulatedMarket.from_url(f"sim://?symbols=XAUUSD&{changes}", load_instruments())
     events = np.concatenate(list(market.batches(65_536)))
-    rows = said(events, AbsorptionSettings(), cut=65_536)
-    hours = (events["ts_event"][-1] - events["ts_event"][0]) / (3_600_000 * MS)
-    counts = {s.name: round(int((rows["stage"] == s).sum()) / float(hours), 2) for s in Stage}
-    print(f"simulator without episodes, detections an hour over {hours:.1f} h: {counts}")
-    assert 0 < counts["CONFIRMED"] < 5
+    rows, truth = said(events, AbsorptionSettings(), cut=65_536), market.ground_truth()
+    confirmed = rows[(rows["detector"] == Detector.ABSORPTION) & (rows["stage"] == Stage.CONFIRMED)]
+    episodes = truth[(truth["kind"] == EpisodeKind.ABSORPTION) & (truth["levels"] > 0)]
+    return confirmed, episodes, float(events["ts_event"][-1] - events["ts_event"][0]) / (3_600_000 * MS)
+
+
+def found(confirmed: np.ndarray[Any, Any], episodes: np.ndarray[Any, Any]) -> int:
+    """Return how many episodes have a level confirmed at their price, from their beginning to 5 s after their end."""
+    ts, hold = confirmed["ts_event"], 5000 * MS
+    return sum(
+        bool(
+            np.any(
+                (confirmed["price_low"] == e["price"])
+                & (confirmed["side"] == e["side"])
+                & (ts >= e["start_ts"])
+                & (ts <= e["end_ts"] + hold)
+            )
+        )
+        for e in episodes
+    )
+
+
+def test_clear_attacks_that_are_absorbed_are_found_and_little_else() -> None:
+    confirmed, episodes, _ = simulated("days=2&seed=31&absorptions_a_day=60&episode_difficulty=1")
+    hits = found(confirmed, episodes)
+    print(f"clear: {hits} of {len(episodes)} episodes found by {len(confirmed)} confirmed levels")
+    assert len(episodes) > 80 and hits > 0.9 * len(episodes) and hits > 0.9 * len(confirmed)
+
+
+def test_a_simulation_without_episodes_confirms_hardly_any_level() -> None:
+    confirmed, episodes, hours = simulated("days=2&seed=4")
+    print(f"simulator without episodes: {len(confirmed)} levels confirmed in {hours:.1f} h")
+    assert len(episodes) == 0 and len(confirmed) / hours < 1

@@ -14,6 +14,7 @@ from chimera_platform.market.events import EVENT_DTYPE, EventFlag, EventKind
 from chimera_platform.market.instruments import Universe, load_instruments
 from chimera_platform.market.sources import open_source
 from chimera_platform.signals import detector_stream
+from chimera_platform.signals.absorption import AbsorptionSettings
 from chimera_platform.signals.detector_stream import DetectorStream
 from chimera_platform.signals.detectors import DetectorSettings
 from chimera_platform.signals.icebergs import IcebergSettings
@@ -30,6 +31,7 @@ UNIVERSE = Universe([KNOWN["XAUUSD"], KNOWN["XAGUSD"]])
 EAGER = DetectorSettings(
     sweeps=SweepSettings(window_ms=400, levels=3, forming_levels=1, depth_share=0.7, depth_levels=3, return_ms=4000),
     icebergs=IcebergSettings(refill_ms=900, synthetic_refills=2, regularity=0.8, idle_ms=9000),
+    absorption=AbsorptionSettings(volume_multiple=3.0, warm_trades=1, window_ms=5000),
 )
 OWN = (Detector.SWEEP, Detector.ICEBERG)
 
