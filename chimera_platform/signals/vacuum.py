@@ -43,7 +43,6 @@ BUCKETS = 248  # four an octave, up to 2**62 lots or ticks
 SCAN_LEVELS = 64  # of a side, at most, that are near
 VACUUM_ROWS_MAX = 2  # a record, at most: one a side
 KNOWN_LEVELS = 64  # near levels of a side whose size is remembered (L2); a price has one place
-_QUANTILES_EVERY = 32  # samples between two readings of the histories
 _LOOK_SHARE = 0.1  # of the median: a withdrawal that is looked at without waiting, and each further one
 _NO_PRICE = -(1 << 62)
 
@@ -64,6 +63,7 @@ class VacuumSettings(Settings):
     refill_share: float = Field(default=0.6, gt=0.0, le=1.0, description="of the depth before that is a refill")
     follow_ms: int = Field(default=300_000, ge=1, le=36_000_000, description="that a vacuum is followed, ms")
     memory_samples: int = Field(default=2_000, ge=2, le=1_000_000, description="history at which it is halved, samples")
+    refresh_samples: int = Field(default=32, ge=1, le=10_000, description="between two readings of it, samples")
     warm_samples: int = Field(default=50, ge=1, le=1_000_000, description="history before anything is said, samples")
 
     @model_validator(mode="after")
@@ -313,7 +313,7 @@ def _sample(params: Any, state: Any, book: Any, ts: int, out: Any, rows: int) ->
     if ask_lots > 0:
         state.distances = _count(params, state.distance_counts, state.distances, far_ask - best_ask(book))
     state.samples += 1
-    if state.samples >= _QUANTILES_EVERY:
+    if state.samples >= params.refresh_samples:
         _read_histories(params, state)
     if state.reach == 0:
         return rows
