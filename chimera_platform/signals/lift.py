@@ -12,7 +12,7 @@ With direction d = ±1 of a moment and the mid's change Δ over a horizon that f
 Intervals are those of :mod:`~chimera_platform.signals.block_bootstrap`: bins of ``bin_ns``, both the moments' and the
 unconditional sums resampled together. The mean block is as long as :func:`optimal_block_length` finds for the bins'
 summed signed returns, and at least the horizon and a bin, so that overlapping returns stay in their block. There is no
-interval where fewer than ``BLOCKS_MIN`` such blocks fit into the sample.
+interval where fewer than ``BLOCKS_MIN`` such blocks fit into the sample, or of fewer than ``FEWEST`` moments.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ Array = np.ndarray[Any, Any]
 REPLICATES, SEED = 1_000, 7
 BLOCKS_MIN = 5
 FEW = 30  # fewer moments are not spoken of as a sample
+FEWEST = 10  # fewer have no interval
 BIN_CHOICES_NS = tuple(s * 1_000_000_000 for s in (1, 2, 5, 10, 30, 60))
 BINS_WANTED = 400
 PLACEBO_SETS = 200
@@ -102,7 +103,7 @@ def edge(moments: Array, every: Array, horizon: int, bin_ns: int, seed: int = SE
     length = max(optimal_block_length(signed), floor)
     point = _figures(sums.sum(axis=0)[None])[:, 0]
     low = high = np.full(4, math.nan)
-    if len(sums) >= BLOCKS_MIN * length and sums[:, 0].any():
+    if len(sums) >= BLOCKS_MIN * length and sums[:, 0].sum() >= FEWEST:
         replicates = _figures(_weights(len(sums), round(length, 3), seed) @ sums)
         low, high = np.array([interval(values) for values in replicates]).T
     known = moments[~np.isnan(moments["change"][:, horizon])]

@@ -1,23 +1,13 @@
 """How often detectors are right: their confirmed detections against a simulated market's ground truth.
 
-Matching rule
--------------
-A detection counts when it is CONFIRMED. It fits an episode of its kind where instrument and side are the same, it was
-said at or after the episode's first event and not later than its end in event time (the last record of an episode need
-not be the last of its source event, at which detectors speak), and the two price zones touch. Episodes are taken in
-order of their beginning, and each takes the first detection that fits it and that none has taken: one to one. What is
-left over are false positives, a second detection of the same episode too, and false negatives.
-
-An iceberg that never refilled cannot be told from any other order by anyone: such episodes are counted as
-``hidden_from_all`` and asked of no detector; a detection of one is a false positive.
-
-Delay runs from the episode's first event to the detection; for an iceberg that includes waiting for a trade. False
-alarms an hour are confirmed detections on a market without such episodes, by hour and instrument of open sessions.
+What counts as right is said in :mod:`~chimera_platform.signals.matching`. Delay runs from the episode's first event to
+the detection; for an iceberg that includes waiting for a trade. False alarms an hour are confirmed detections on a
+market without any episodes, by hour and instrument of open sessions.
 """
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -27,12 +17,21 @@ from chimera_platform.market.instruments import Universe
 from chimera_platform.market.sources import EventSource
 from chimera_platform.signals.detector_stream import DetectorStream
 from chimera_platform.signals.detectors import DetectorSettings
+from chimera_platform.signals.level_view import LevelView
+from chimera_platform.signals.matching import RULES, match
 from chimera_platform.signals.records import DETECTION_DTYPE, Detector, Stage
-from chimera_platform.simulation.episodes import EpisodeKind
 from chimera_platform.simulation.market import SimulatedMarket
 
-KINDS = {Detector.SWEEP: EpisodeKind.SWEEP, Detector.ICEBERG: EpisodeKind.ICEBERG}  # those that the simulator injects
-NULL_SETTINGS = {"sweeps_a_day": 0.0, "icebergs_a_day": 0.0}
+NULL_SETTINGS = {
+    "sweeps_a_day": 0.0,
+    "icebergs_a_day": 0.0,
+    "news_a_day": 0.0,
+    "droughts_a_day": 0.0,
+    "absorptions_a_day": 0.0,
+    "stop_runs_a_day": 0.0,
+}
+"""A market without episodes that a detector is scored on; ranges, trends and volatility regimes stay."""
+
 _BATCH = 65_536
 _HOUR_NS = 3_600_000_000_000
 
@@ -43,112 +42,135 @@ class Score:
 
     episodes: int  # that can be seen
     hidden_from_all: int
-    true_positives: int
-    false_positives: int
-    false_negatives: int
-    delay_ms_median: float  # of the true positives
+    found: int  # of the episodes
+    detections: int
+    right: int  # of the detections; differs from found only in a part of the market whose border a match crosses
+    set_aside: int  # further detections, neither right nor wrong; of the whole market
+    delay_ms_median: float  # of the episodes found
     delay_ms_p95: float
 
     @property
     def precision(self) -> float:
         """Share of the detections that are right."""
-        return _share(self.true_positives, self.true_positives + self.false_positives)
+        return _share(self.right, self.detections)
 
     @property
     def recall(self) -> float:
         """Share of the episodes that are detected."""
-        return _share(self.true_positives, self.true_positives + self.false_negatives)
+        return _share(self.found, self.episodes)
 
     @property
     def f1(self) -> float:
-        """Harmonic mean of precision and recall."""
-        return _share(2 * self.true_positives, 2 * self.true_positives + self.false_positives + self.false_negatives)
+        """Harmonic mean of precision and recall; 0 where one of them is."""
+        return _share(self.right + self.found, self.detections + self.episodes)
 
     def as_dict(self) -> dict[str, float]:
         """Return counts and rates by name."""
-        return asdict(self) | {"precision": self.precision, "recall": self.recall, "f1": self.f1}
+        return vars(self) | {"precision": self.precision, "recall": self.recall, "f1": self.f1}
 
 
 def _share(part: int, whole: int) -> float:
     return part / whole if whole else float("nan")
 
 
-def match(detections: np.ndarray[Any, Any], episodes: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """Return for each episode the index of the detection that it takes, -1 for none (the module's matching rule).
+@dataclass(frozen=True)
+class Matched:
+    """One detector's detections and episodes, and what became of them.
 
-    Parameters
+    Attributes
     ----------
-    detections : shape (n,), ``DETECTION_DTYPE``, of one detector, confirmed ones only, in the order of ``event_no``.
-    episodes : shape (m,), ``EPISODE_DTYPE``, of the same kind, in any order.
-
-    Returns
-    -------
-    ndarray : int64, shape (m,).
+    said : DETECTION_DTYPE (n,), confirmed.
+    episodes : EPISODE_DTYPE (m,), those that can be seen.
+    taken : int64 (m,), index of the detection that found each, -1 for none.
+    hidden : EPISODE_DTYPE of those that cannot be seen.
+    set_aside : detections that are neither right nor wrong; not among ``said``.
     """
-    taken = np.full(len(episodes), -1, np.int64)
-    is_free = np.ones(len(detections), bool)
-    low = np.minimum(episodes["price"], episodes["end_price"])
-    high = np.maximum(episodes["price"], episodes["end_price"])
-    for k in np.argsort(episodes["first_event_no"], kind="stable").tolist():
-        episode = episodes[k]
-        begin = np.searchsorted(detections["event_no"], episode["first_event_no"], "left")
-        end = begin + np.searchsorted(detections["ts_event"][begin:], episode["end_ts"], "right")
-        rows = detections[begin:end]
-        fits = (
-            is_free[begin:end]
-            & (rows["instrument_id"] == episode["instrument_id"])
-            & (rows["side"] == episode["side"])
-            & (rows["price_low"] <= high[k])
-            & (rows["price_high"] >= low[k])
+
+    said: np.ndarray[Any, Any]
+    episodes: np.ndarray[Any, Any]
+    taken: np.ndarray[Any, Any]
+    hidden: np.ndarray[Any, Any]
+    set_aside: int
+
+    def score(
+        self,
+        said_in: np.ndarray[Any, Any] | None = None,
+        episodes_in: np.ndarray[Any, Any] | None = None,
+        hidden_in: np.ndarray[Any, Any] | None = None,
+    ) -> Score:
+        """Return the figures of a part of the market: masks over detections and episodes; None: all of them."""
+        said_in = np.ones(len(self.said), bool) if said_in is None else said_in
+        episodes_in = np.ones(len(self.episodes), bool) if episodes_in is None else episodes_in
+        is_right = np.zeros(len(self.said), bool)
+        is_right[self.taken[self.taken >= 0]] = True
+        hits = (self.taken >= 0) & episodes_in
+        delays = (self.said["ts_event"][self.taken[hits]] - self.episodes["start_ts"][hits]) / 1e6
+        median, p95 = np.quantile(delays, (0.5, 0.95)) if delays.size else (float("nan"), float("nan"))
+        return Score(
+            episodes=int(episodes_in.sum()),
+            hidden_from_all=len(self.hidden) if hidden_in is None else int(hidden_in.sum()),
+            found=int(hits.sum()),
+            detections=int(said_in.sum()),
+            right=int((is_right & said_in).sum()),
+            set_aside=self.set_aside,
+            delay_ms_median=float(median),
+            delay_ms_p95=float(p95),
         )
-        found = np.flatnonzero(fits)
-        if found.size:
-            taken[k] = begin + found[0]
-            is_free[taken[k]] = False
-    return taken
 
 
-def score(detections: np.ndarray[Any, Any], truth: np.ndarray[Any, Any], detector: Detector) -> Score:
-    """Return how well ``detector`` found its episodes.
+def confirmed(detections: np.ndarray[Any, Any], detector: Detector) -> np.ndarray[Any, Any]:
+    """Return the rows of one detector that are CONFIRMED."""
+    return detections[(detections["detector"] == detector) & (detections["stage"] == Stage.CONFIRMED)]
+
+
+def match_all(detections: np.ndarray[Any, Any], truth: np.ndarray[Any, Any], detector: Detector) -> Matched:
+    """Return what ``detector`` found of its episodes.
 
     Parameters
     ----------
     detections : shape (n,), ``DETECTION_DTYPE``, of all detectors and stages, in stream order.
     truth : shape (m,), ``EPISODE_DTYPE``, of all kinds, of the same stream.
-    detector : one of :data:`KINDS`.
+    detector : one of :data:`~chimera_platform.signals.matching.RULES`.
     """
-    said = detections[(detections["detector"] == detector) & (detections["stage"] == Stage.CONFIRMED)]
-    episodes = truth[truth["kind"] == KINDS[detector]]
-    can_be_seen = episodes["levels"] > 0  # sweeps always; icebergs from the first refill on
-    visible = episodes[can_be_seen]
-    taken = match(said, visible)
-    hits = taken >= 0
-    delays = (said["ts_event"][taken[hits]] - visible["start_ts"][hits]) / 1e6
-    median, p95 = np.quantile(delays, (0.5, 0.95)) if delays.size else (float("nan"), float("nan"))
-    found = int(hits.sum())
-    return Score(
-        episodes=len(visible),
-        hidden_from_all=int((~can_be_seen).sum()),
-        true_positives=found,
-        false_positives=len(said) - found,
-        false_negatives=len(visible) - found,
-        delay_ms_median=float(median),
-        delay_ms_p95=float(p95),
-    )
+    rule, said = RULES[detector], confirmed(detections, detector)
+    episodes = truth[truth["kind"] == rule.kind]
+    asked, allowed = rule.is_asked(episodes), rule.is_allowed(episodes)
+    taken = match(said, episodes, rule, asked | allowed)
+    aside = np.zeros(len(said), bool)
+    aside[taken[allowed & (taken >= 0)]] = True
+    number = np.cumsum(~aside) - 1  # of those that are left
+    left = np.where(taken[asked] >= 0, number[taken[asked]] if len(said) else -1, -1)
+    return Matched(said[~aside], episodes[asked], left, episodes[~asked & ~allowed], int(aside.sum()))
+
+
+def score(detections: np.ndarray[Any, Any], truth: np.ndarray[Any, Any], detector: Detector) -> Score:
+    """Return how well ``detector`` found its episodes; parameters as of :func:`match_all`."""
+    return match_all(detections, truth, detector).score()
 
 
 def detect_all(
-    source: EventSource, settings: DetectorSettings | None = None, detectors: DetectorStream | None = None
+    source: EventSource,
+    settings: DetectorSettings | None = None,
+    detectors: DetectorStream | None = None,
+    as_levels: bool = False,
 ) -> tuple[np.ndarray[Any, Any], float]:
     """Return all detections of a source, ``DETECTION_DTYPE``, and the hours that its instruments traded, summed.
 
     An instrument's time runs between SESSION_OPEN and SESSION_CLOSE; where a source has none, from its first to its
-    last event.
+    last event. With ``as_levels`` the detectors see levels and prints instead of orders; ``event_no`` stays that of
+    the source.
     """
     stream = detectors if detectors is not None else DetectorStream(source.universe, settings)
+    view = LevelView(len(source.universe)) if as_levels else None
     parts, number, clock = [np.zeros(0, DETECTION_DTYPE)], 0, _SessionClock(source.universe)
     for events in source.batches(_BATCH):
-        parts.append(stream.run(events, number))
+        if view is None:
+            parts.append(stream.run(events, number))
+        else:
+            shown, rows = view.run(events)
+            said = stream.run(shown, 0)
+            said["event_no"] = number + rows[said["event_no"]]
+            parts.append(said)
         clock.run(events)
         number += len(events)
     return np.concatenate(parts), clock.hours()
@@ -191,19 +213,22 @@ def scorecard(market: SimulatedMarket, settings: DetectorSettings | None = None)
     Returns
     -------
     dict : by detector's name, lower case: the keys of :meth:`Score.as_dict` and ``false_alarms_per_hour`` (an
-        instrument's hour; the null market has the same seed, days and settings, but no sweeps and no icebergs).
+        instrument's hour; the null market has the same seed, days and settings, but none of the episodes).
     """
     detections, _ = detect_all(market, settings)
     truth = market.ground_truth()
-    calm = market.settings.model_copy(update=NULL_SETTINGS)
-    null = SimulatedMarket(market.universe, market.seed, market.days, market.start, calm)
-    alarms, hours = detect_all(null, settings)
-    alarms = alarms[alarms["stage"] == Stage.CONFIRMED]
+    alarms, hours = detect_all(without_episodes(market), settings)
     result = {}
-    for detector in KINDS:
-        false_alarms = int((alarms["detector"] == detector).sum())
+    for detector in RULES:
+        false_alarms = len(confirmed(alarms, detector))
         figures = score(detections, truth, detector).as_dict()
         result[detector.name.lower()] = figures | {
             "false_alarms_per_hour": false_alarms / hours if hours else float("nan")
         }
     return result
+
+
+def without_episodes(market: SimulatedMarket) -> SimulatedMarket:
+    """Return the null market: the same seed, days and settings, but :data:`NULL_SETTINGS`."""
+    calm = market.settings.model_copy(update=NULL_SETTINGS)
+    return SimulatedMarket(market.universe, market.seed, market.days, market.start, calm)

@@ -3,7 +3,6 @@ from __future__ import annotations
 import json
 import math
 import zipfile
-from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +12,12 @@ import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
-from chimera_platform.market.events import BUY, EVENT_DTYPE, SELL, EventFlag, EventKind
+from chimera_platform.market.events import BUY, SELL
 from chimera_platform.market.instruments import load_instruments
-from chimera_platform.signals.detector_stream import DetectorStream
 from chimera_platform.signals.detectors import DetectorSettings
+from chimera_platform.signals.matching import RULES, match
 from chimera_platform.signals.records import DETECTION_DTYPE, Detector, Stage
-from chimera_platform.signals.scorecard import detect_all, match, score, scorecard
+from chimera_platform.signals.scorecard import detect_all, score, scorecard
 from chimera_platform.signals.sweeps import SweepSettings
 from chimera_platform.simulation.episodes import EPISODE_DTYPE, EpisodeKind
 from chimera_platform.simulation.market import SimulatedMarket
@@ -89,7 +88,7 @@ def test_precision_recall_and_delay_follow_their_definitions() -> None:
         EPISODE_DTYPE, episode(10, 15), episode(20, 25), episode(30, 35), episode(40, 45), episode(1, 90, kind=4)
     )
     figures = score(said, truth, Detector.SWEEP)
-    assert (figures.true_positives, figures.false_positives, figures.false_negatives) == (2, 2, 2)
+    assert (figures.found, figures.detections - figures.right, figures.episodes - figures.found) == (2, 2, 2)
     assert (figures.precision, figures.recall, figures.f1) == (0.5, 0.5, 0.5)
     assert figures.delay_ms_median == 3.0 and figures.episodes == 4
 
@@ -99,7 +98,7 @@ def test_an_iceberg_that_never_refilled_is_asked_of_nobody() -> None:
     said = table(DETECTION_DTYPE, detection(2, detector=Detector.ICEBERG), detection(12, detector=Detector.ICEBERG))
     figures = score(said, truth, Detector.ICEBERG)
     assert (figures.episodes, figures.hidden_from_all) == (2, 1)
-    assert (figures.true_positives, figures.false_positives, figures.false_negatives) == (1, 1, 1)
+    assert (figures.found, figures.detections - figures.right, figures.episodes - figures.found) == (1, 1, 1)
 
 
 def test_rates_of_nothing_are_undefined() -> None:
@@ -110,7 +109,8 @@ def test_rates_of_nothing_are_undefined() -> None:
 def test_clear_episodes_are_found_and_nothing_else(market: SimulatedMarket) -> None:
     card = scorecard(market)
     print(json.dumps(card, indent=1))
-    for figures in card.values():
+    assert list(card) == [detector.name.lower() for detector in RULES]
+    for figures in (card["sweep"], card["iceberg"]):
         assert figures["episodes"] > 60
         assert figures["recall"] > 0.95 and figures["precision"] > 0.95
         assert figures["false_alarms_per_hour"] < 0.05
@@ -129,37 +129,9 @@ def test_hours_are_those_of_open_sessions(market: SimulatedMarket) -> None:
     assert detect_all(market)[1] == pytest.approx(2 * 2 * 21.0)
 
 
-def as_levels(events: np.ndarray[Any, Any]) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-    """Return the same market as a venue of levels and prints shows it, and each record's row among ``events``."""
-    totals: defaultdict[tuple[int, int, int], int] = defaultdict(int)
-    out, rows = np.zeros(2 * len(events), EVENT_DTYPE), np.zeros(2 * len(events), np.int64)
-    n = 0
-    for number, event in enumerate(events):
-        kind = event["kind"]
-        if kind == EventKind.CLEAR:
-            for key in [key for key in totals if key[0] == event["instrument_id"]]:
-                del totals[key]
-        if kind == EventKind.EXECUTE:
-            out[n] = event
-            out[n]["kind"], out[n]["side"], out[n]["flags"] = EventKind.TRADE, -event["side"], 0
-            rows[n] = number
-            n += 1
-        out[n] = event
-        if kind <= EventKind.EXECUTE:
-            key = (int(event["instrument_id"]), int(event["side"]), int(event["price"]))
-            totals[key] += int(event["size"]) * (1 if kind == EventKind.ADD else -1)
-            out[n]["kind"], out[n]["size"] = EventKind.LEVEL, totals[key]
-        rows[n] = number
-        n += 1
-    out["order_id"] = 0
-    return out[:n], rows[:n]
-
-
 def test_levels_and_prints_alone_show_the_sweeps_and_half_of_the_icebergs(market: SimulatedMarket) -> None:
-    events, rows = as_levels(np.concatenate(list(market.batches(65_536))))
-    assert (events["flags"] & EventFlag.LAST).sum() > 10_000
-    said = DetectorStream(market.universe).run(events, 0)
-    said["event_no"] = rows[said["event_no"]]
+    said, hours = detect_all(market, as_levels=True)
+    assert hours == detect_all(market)[1]
     truth = market.ground_truth()
     sweeps, icebergs = score(said, truth, Detector.SWEEP), score(said, truth, Detector.ICEBERG)
     print(json.dumps({"sweep": sweeps.as_dict(), "iceberg": icebergs.as_dict()}, indent=1))
