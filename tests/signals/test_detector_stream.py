@@ -140,6 +140,15 @@ def test_a_full_output_buffer_loses_nothing(market: np.ndarray[Any, Any], monkey
     assert set(whole["detector"]) >= {Detector.SWEEP, Detector.ICEBERG, Detector.ABSORPTION}
 
 
+def test_every_detector_speaks_in_one_stream_whatever_the_cut() -> None:
+    """On a market with every pattern, all detectors together give the same rows for every cut."""
+    url = "sim://?days=1&seed=4&droughts_a_day=60&stop_runs_a_day=60&absorptions_a_day=30"
+    events = np.concatenate(list(SimulatedMarket.from_url(url, KNOWN).batches(65_536)))[:120_000]
+    whole = said(events, DetectorSettings())
+    assert set(whole["detector"][whole["stage"] == Stage.CONFIRMED]) >= set(Detector) - {Detector.STACKED_ABSORPTION}
+    assert said(events, DetectorSettings(), cut=997).tobytes() == whole.tobytes()
+
+
 def test_a_restored_stream_goes_on_as_the_first_would(market: np.ndarray[Any, Any]) -> None:
     first, second = DetectorStream(UNIVERSE, EAGER), DetectorStream(UNIVERSE, EAGER)
     first.run(market[:10_000], 0)
