@@ -8,7 +8,7 @@ an unannounced level starts anew. All is judged at LAST records, on a tradable b
 FORMING    lots reach ``volume_multiple`` mean trades, and the mid's adverse move since the level's first trade is
            at most ``displacement_share`` of what is expected of as many lots by the square-root law of impact
 CONFIRMED  ``hold_ms`` after the level's last trade, its own side's touch still at the price or better
-FAILED     the touch is worse than the price; a forming level also when the book is not trusted
+FAILED     the touch is worse than the price; a forming level also at lost messages or a cleared book
 =========  =========================================================================================
 
 Expected is c · sqrt(lots / mean trade), c the root mean square of the mid's moves from trade to trade: impact is
@@ -19,12 +19,11 @@ Strength r / (1 + r), r = lots / (multiple x mean trade) x hold x (1 - displacem
 forming, 1 when confirmed. Stacked levels (said once, CONFIRMED, when the later is confirmed) combine to
 1 - product(1 - strength). ``LEVELS_MAX`` levels are tracked: a further one replaces the unannounced level whose last
 trade is oldest, and is not followed where all are announced. A confirmed level is forgotten after ``follow_ms``,
-or silently when the book is not trusted.
+or silently with the book.
 """
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -46,7 +45,8 @@ from chimera_platform.signals.absorption_levels import (
     is_broken,
     take_level,
 )
-from chimera_platform.signals.records import Detector, Stage
+from chimera_platform.signals.absorption_rows import say_level, say_stack
+from chimera_platform.signals.records import Stage
 
 ABSORPTION_EVIDENCE = ("lots_over_mean_trade", "displacement_half_ticks", "expected_half_ticks", "hold")
 STACKED_ABSORPTION_EVIDENCE = ("levels",)
@@ -79,8 +79,9 @@ ABSORPTION_STATE_DTYPE = np.dtype(
         ("active", "<i8"),  # levels in use
         ("detections", "<i8"),  # counter
         ("stacks", "<i8"),  # counter
-        ("traded", "<i8"),  # 1: there was a trade since the levels were last judged
-        # When a level can change without a trade:
+        ("traded", "<i8"),  # 1: there was a trade since the touch was last looked at
+        # When a level can change; all of it may say so in vain, none may miss it:
+        ("most_lots", "<i8"),  # of the unannounced levels
         ("due_ts", "<i8"),  # ns UTC: from here on, one is confirmed or forgotten
         ("until_ts", "<i8"),  # ns UTC: up to here, one has the volume and may form as the mid comes back
         ("bid", "<i8"),  # ticks: a bid below it breaks one
@@ -88,9 +89,8 @@ ABSORPTION_STATE_DTYPE = np.dtype(
     ]
 )
 
-_EXECUTE, _TRADE = int(EventKind.EXECUTE), int(EventKind.TRADE)
+_EXECUTE, _TRADE, _CLEAR = int(EventKind.EXECUTE), int(EventKind.TRADE), int(EventKind.CLEAR)
 _LAST, _HIDDEN = int(EventFlag.LAST), int(EventFlag.HIDDEN)
-_ABSORPTION, _STACKED = int(Detector.ABSORPTION), int(Detector.STACKED_ABSORPTION)
 _FORMING, _CONFIRMED, _FAILED = int(Stage.FORMING), int(Stage.CONFIRMED), int(Stage.FAILED)
 _MS = 1_000_000
 _NEVER, _LOWEST = np.iinfo(np.int64).max, np.iinfo(np.int64).min
@@ -107,82 +107,18 @@ def _take_trade(params: Any, state: Any, event: Any, side: int) -> None:
     count_lots(state.norms, params.norm_trades, event.size)
     state.traded = 1
     k = take_level(state, event.price, side)
-    if k >= 0:
-        count_trade(state.level[k], state.norms.mid2, event, params.window_ms * _MS)
-
-
-# ---- what is said -----------------------------------------------------------------------------------------------
-
-
-@kernel
-def _say(params: Any, state: Any, level: Any, stage: int, out: Any, rows: int) -> Any:
-    """Write a row about a level."""
+    if k < 0:
+        return
+    level = state.level[k]
+    count_trade(level, state.norms.mid2, event, params.window_ms * _MS)
     if level.stage == 0:
-        level.number = state.detections
-        state.detections += 1
-    norms = state.norms
-    lots, mean = level.lots, norms.lots / norms.weight
-    moved, expected = displacement(level, norms), math.sqrt(expected_square(level.lots, norms))
-    hold = 1.0 if stage == _CONFIRMED else (0.5 if stage == _FORMING else 0.0)
-    calm = max(0.0, 1.0 - moved / expected) if expected > 0 else (1.0 if moved == 0 else 0.0)
-    r = lots / (params.volume_multiple * mean) * hold * calm
-    level.strength = r / (1.0 + r)
-    level.stage = stage
-    row = out.row[rows]
-    row.detection_no = level.number
-    row.ts_start = level.start_ts
-    row.price_low = level.price
-    row.price_high = level.price
-    row.size = lots
-    row.strength = level.strength
-    row.evidence[0] = lots / mean
-    row.evidence[1] = moved
-    row.evidence[2] = expected
-    row.evidence[3] = hold
-    row.detector = _ABSORPTION
-    row.stage = stage
-    row.side = level.side
-    return rows + 1
-
-
-@kernel
-def _say_stack(params: Any, state: Any, k: int, out: Any, rows: int) -> Any:
-    """Write a row where the level ``k``, just confirmed, stands near others of its side."""
-    new = state.level[k]
-    low = high = new.price
-    start, lots, levels, doubt = new.start_ts, new.lots, 1, 1.0 - new.strength
-    for j in range(LEVELS_MAX):
-        level = state.level[j]
-        if j == k or level.side != new.side or level.stage != _CONFIRMED:
-            continue
-        near = abs(level.price - new.price) <= params.stack_ticks
-        if near and new.confirmed_ts - level.confirmed_ts <= params.stack_ms * _MS:
-            low, high = min(low, level.price), max(high, level.price)
-            start = min(start, level.start_ts)
-            lots += level.lots
-            levels += 1
-            doubt *= 1.0 - level.strength
-    if levels < 2:
-        return rows
-    row = out.row[rows]
-    row.detection_no = state.stacks
-    row.ts_start = start
-    row.price_low = low
-    row.price_high = high
-    row.size = lots
-    row.strength = 1.0 - doubt
-    row.evidence[0] = levels
-    row.evidence[1] = 0.0
-    row.evidence[2] = 0.0
-    row.evidence[3] = 0.0
-    row.detector = _STACKED
-    row.stage = _CONFIRMED
-    row.side = new.side
-    state.stacks += 1
-    return rows + 1
-
-
-# ---- a level's life ---------------------------------------------------------------------------------------------
+        state.most_lots = max(state.most_lots, level.lots)
+    elif level.stage == _FORMING:
+        state.due_ts = min(state.due_ts, level.last_ts + params.hold_ms * _MS)
+    if side > 0:
+        state.bid = max(state.bid, level.price)
+    else:
+        state.ask = min(state.ask, level.price)
 
 
 @kernel
@@ -208,16 +144,16 @@ def _judge_level(params: Any, state: Any, book: Any, k: int, ts: int, out: Any, 
     stage = level.stage
     if is_broken(level, book):
         if stage != 0:
-            rows = _say(params, state, level, _FAILED, out, rows)
+            rows = say_level(params, state, level, _FAILED, out, rows)
         free(state, level)
     elif stage == 0:
         if _forms(params, level, state.norms, ts):
-            rows = _say(params, state, level, _FORMING, out, rows)
+            rows = say_level(params, state, level, _FORMING, out, rows)
     elif stage == _FORMING:
         if ts - level.last_ts >= params.hold_ms * _MS:
-            rows = _say(params, state, level, _CONFIRMED, out, rows)
+            rows = say_level(params, state, level, _CONFIRMED, out, rows)
             level.confirmed_ts = ts
-            rows = _say_stack(params, state, k, out, rows)
+            rows = say_stack(params, state, k, out, rows)
     elif ts - level.confirmed_ts > params.follow_ms * _MS:
         free(state, level)
     return rows
@@ -225,8 +161,8 @@ def _judge_level(params: Any, state: Any, book: Any, k: int, ts: int, out: Any, 
 
 @kernel
 def _watch(params: Any, state: Any) -> None:
-    """Work out when a level can change without a trade."""
-    due, until, bid, ask = _NEVER, _LOWEST, _LOWEST, _NEVER
+    """Work out when a level can change next."""
+    due, until, bid, ask, most = _NEVER, _LOWEST, _LOWEST, _NEVER, 0
     for k in range(LEVELS_MAX):
         level = state.level[k]
         if level.side > 0:
@@ -239,18 +175,32 @@ def _watch(params: Any, state: Any) -> None:
             due = min(due, level.last_ts + params.hold_ms * _MS)
         elif level.stage != 0:
             due = min(due, level.confirmed_ts + params.follow_ms * _MS + 1)
-        elif _has_volume(params, level, state.norms):
-            until = max(until, level.start_ts + params.window_ms * _MS)
+        else:
+            most = max(most, level.lots)
+            if _has_volume(params, level, state.norms):
+                until = max(until, level.start_ts + params.window_ms * _MS)
     state.due_ts = due
     state.until_ts = until
     state.bid = bid
     state.ask = ask
-    state.traded = 0
+    state.most_lots = most
 
 
 @kernel
-def _judge(params: Any, state: Any, book: Any, ts: int, out: Any, rows: int) -> Any:
-    """Move every level through its life; return the rows in use."""
+def look_at_touch(params: Any, state: Any, bid: int, ask: int, ts: int) -> Any:
+    """Take in the touch of a tradable book at a LAST record; return whether a level may change by it."""
+    norms = state.norms
+    norms.mid2 = bid + ask
+    if state.traded != 0:
+        state.traded = 0
+        if state.most_lots * norms.weight >= params.volume_multiple * norms.lots:
+            return True
+    return ts >= state.due_ts or ts <= state.until_ts or bid < state.bid or ask > state.ask
+
+
+@kernel
+def judge_levels(params: Any, state: Any, book: Any, ts: int, out: Any, rows: int) -> Any:
+    """Move every level through its life, after :func:`look_at_touch`; return the rows in use."""
     for k in range(LEVELS_MAX):
         if state.level[k].side != 0:
             rows = _judge_level(params, state, book, k, ts, out, rows)
@@ -261,11 +211,13 @@ def _judge(params: Any, state: Any, book: Any, ts: int, out: Any, rows: int) -> 
 @kernel
 def _lose(params: Any, state: Any, out: Any, rows: int) -> Any:
     """Forget every level as the book is not known any more; return the rows in use."""
+    if state.active == 0:
+        return rows
     for k in range(LEVELS_MAX):
         level = state.level[k]
         if level.side != 0:
             if level.stage == _FORMING:
-                rows = _say(params, state, level, _FAILED, out, rows)
+                rows = say_level(params, state, level, _FAILED, out, rows)
             free(state, level)
     return rows
 
@@ -286,14 +238,13 @@ def update_absorption(params: Any, state: Any, book: Any, event: Any, out: Any, 
     resting = np.int64(event.side) if kind == _EXECUTE else (-np.int64(event.side) if kind == _TRADE else 0)
     if resting != 0 and event.size > 0 and event.flags & _HIDDEN == 0:
         _take_trade(params, state, event, resting)
+    if kind == _CLEAR:
+        return _lose(params, state, out, rows)
     if event.flags & _LAST == 0:
         return rows
     if not is_tradable(book):
-        if state.active > 0 and not is_trusted(book):
-            rows = _lose(params, state, out, rows)
-        return rows
-    bid, ask, ts = best_bid(book), best_ask(book), event.ts_event
-    state.norms.mid2 = bid + ask
-    if state.traded != 0 or ts >= state.due_ts or ts <= state.until_ts or bid < state.bid or ask > state.ask:
-        rows = _judge(params, state, book, ts, out, rows)
+        return rows if is_trusted(book) else _lose(params, state, out, rows)
+    ts = event.ts_event
+    if look_at_touch(params, state, best_bid(book), best_ask(book), ts):
+        rows = judge_levels(params, state, book, ts, out, rows)
     return rows

@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 
 from chimera_platform.kernels import kernel
+from chimera_platform.market.book import best_ask, best_bid, is_tradable
+from chimera_platform.market.events import EventFlag, EventKind
 from chimera_platform.settings import Settings, record_dtype, to_record
 from chimera_platform.signals.absorption import (
     ABSORPTION_EVIDENCE,
@@ -22,6 +24,8 @@ from chimera_platform.signals.absorption import (
     ABSORPTION_STATE_DTYPE,
     STACKED_ABSORPTION_EVIDENCE,
     AbsorptionSettings,
+    judge_levels,
+    look_at_touch,
     update_absorption,
 )
 from chimera_platform.signals.icebergs import (
@@ -29,6 +33,7 @@ from chimera_platform.signals.icebergs import (
     ICEBERG_ROWS_MAX,
     ICEBERG_STATE_DTYPE,
     IcebergSettings,
+    may_concern_icebergs,
     update_icebergs,
 )
 from chimera_platform.signals.records import DETECTION_DTYPE, Detector
@@ -37,6 +42,7 @@ from chimera_platform.signals.stop_runs import (
     STOP_RUN_ROWS_MAX,
     STOP_RUN_STATE_DTYPE,
     StopRunSettings,
+    may_concern_stop_runs,
     update_stop_runs,
 )
 from chimera_platform.signals.sweeps import (
@@ -44,6 +50,7 @@ from chimera_platform.signals.sweeps import (
     SWEEP_ROWS_MAX,
     SWEEP_STATE_DTYPE,
     SweepSettings,
+    may_concern_sweeps,
     update_sweeps,
 )
 from chimera_platform.signals.vacuum import (
@@ -62,6 +69,10 @@ EVIDENCE_NAMES: dict[Detector, tuple[str, ...]] = {  # of the detectors there ar
     Detector.VACUUM: VACUUM_EVIDENCE,
     Detector.STOP_RUN: STOP_RUN_EVIDENCE,
 }
+# Bits of the kinds that every detector takes in: trades, and what may break the book.
+_BY_ALL = sum(1 << k for k in (EventKind.MODIFY, EventKind.EXECUTE, EventKind.TRADE, EventKind.CLEAR, EventKind.STATUS))
+_LAST = int(EventFlag.LAST)
+
 DETECTION_ROWS_MAX = (  # of one event, at most
     SWEEP_ROWS_MAX + ICEBERG_ROWS_MAX + ABSORPTION_ROWS_MAX + VACUUM_ROWS_MAX + STOP_RUN_ROWS_MAX
 )
@@ -119,6 +130,16 @@ def new_detections() -> np.ndarray[Any, Any]:
 
 
 @kernel
+def _update_all(params: Any, state: Any, book: Any, event: Any, out: Any, rows: int) -> Any:
+    """Let every detector take in the record."""
+    rows = update_sweeps(params.sweeps, state.sweeps, book, event, out, rows)
+    rows = update_icebergs(params.icebergs, state.icebergs, book, event, out, rows)
+    rows = update_absorption(params.absorption, state.absorption, book, event, out, rows)
+    rows = update_vacuum(params.vacuum, state.vacuum, book, event, out, rows)
+    return update_stop_runs(params.stop_runs, state.stop_runs, book, event, out, rows)
+
+
+@kernel
 def update_detectors(params: Any, state: Any, book: Any, event: Any, out: Any, rows: int) -> Any:
     """Take in one record, after the book has; write what there is to say behind row ``rows`` and return the new count.
 
@@ -131,9 +152,21 @@ def update_detectors(params: Any, state: Any, book: Any, event: Any, out: Any, r
     out : record of :data:`DETECTIONS_DTYPE`, the rows in ``out.row``.
     rows : rows in use, 0 at first: room for ``DETECTION_ROWS_MAX`` in all.
     """
-    rows = update_sweeps(params.sweeps, state.sweeps, book, event, out, rows)
-    rows = update_icebergs(params.icebergs, state.icebergs, book, event, out, rows)
-    rows = update_absorption(params.absorption, state.absorption, book, event, out, rows)
+    kind, ts = event.kind, event.ts_event
+    if _BY_ALL >> np.int64(kind) & 1:
+        return _update_all(params, state, book, event, out, rows)
+    is_tradable_now = event.flags & _LAST != 0 and is_tradable(book)
+    bid, ask = best_bid(book), best_ask(book)
+    if may_concern_sweeps(state.sweeps):
+        rows = update_sweeps(params.sweeps, state.sweeps, book, event, out, rows)
+    if may_concern_icebergs(state.icebergs, book, event):
+        rows = update_icebergs(params.icebergs, state.icebergs, book, event, out, rows)
+    if is_tradable_now:
+        if look_at_touch(params.absorption, state.absorption, bid, ask, ts):
+            rows = judge_levels(params.absorption, state.absorption, book, ts, out, rows)
+    elif state.absorption.active > 0:
+        rows = update_absorption(params.absorption, state.absorption, book, event, out, rows)
     rows = update_vacuum(params.vacuum, state.vacuum, book, event, out, rows)
-    rows = update_stop_runs(params.stop_runs, state.stop_runs, book, event, out, rows)
+    if is_tradable_now and may_concern_stop_runs(state.stop_runs, bid, ask, ts):
+        rows = update_stop_runs(params.stop_runs, state.stop_runs, book, event, out, rows)
     return rows

@@ -28,24 +28,20 @@ import numpy as np
 from pydantic import Field
 
 from chimera_platform.kernels import kernel
-from chimera_platform.market.book import ask_level, best_ask, best_bid, bid_level, is_trusted
+from chimera_platform.market.book import best_ask, best_bid, is_trusted
 from chimera_platform.market.events import EventFlag, EventKind
 from chimera_platform.settings import Settings
 from chimera_platform.signals.iceberg_candidates import (
     CANDIDATES_DTYPE,
     SUSPECTS_MAX,
-    count_refill,
-    count_trade,
     find,
     forget,
     forget_all,
-    insert,
-    withdraw,
 )
+from chimera_platform.signals.iceberg_records import take_record
 from chimera_platform.signals.records import Detector, Stage
 
 ICEBERG_EVIDENCE = ("peak_lots", "refills", "hidden_lots", "regularity")
-SEARCH_LEVELS = 8  # from the touch, in which a print's level is looked for
 ICEBERG_ROWS_MAX = SUSPECTS_MAX  # a record, at most
 
 
@@ -85,108 +81,6 @@ _NEVER, _LOWEST = np.iinfo(np.int64).max, np.iinfo(np.int64).min
 def new_iceberg_states(count: int) -> np.ndarray[Any, Any]:
     """Return the states of ``count`` instruments, shape (count,), :data:`ICEBERG_STATE_DTYPE`."""
     return np.zeros(count, ICEBERG_STATE_DTYPE)
-
-
-# ---- records ----------------------------------------------------------------------------------------------------
-
-
-@kernel
-def _take_execution(table: Any, event: Any) -> None:
-    """Take in the execution of a displayed order with an id."""
-    at = find(table, event.order_id, event.side, event.price)
-    if at >= 0 and (table.slot[at].price != event.price or table.slot[at].side != event.side):
-        forget(table, at)
-        at = -1
-    if at < 0:
-        at = insert(table, event.order_id, event.side, event.price, event.ts_event)
-    count_trade(table, at, event.size, event.ts_event)
-
-
-@kernel
-def _take_change(params: Any, table: Any, at: int, event: Any) -> None:
-    """Take in an ADD or DELETE of the order at slot ``at``; what is added again may be a refill."""
-    slot = table.slot[at]
-    if event.kind == _DELETE:
-        if slot.stage == 0:
-            forget(table, at)
-        else:
-            withdraw(table, at)
-        return
-    same = slot.price == event.price and slot.side == event.side and slot.withdrawn == 0
-    soon = event.ts_event - slot.trade_ts <= params.refill_ms * _MS
-    if same and soon and slot.since > 0 and event.size > 0:
-        # What was traded since is what had been displayed, as the order was emptied by it.
-        slot.peak = max(slot.peak, slot.since)
-        count_refill(table, at, event.size, event.size)
-    else:
-        forget(table, at)
-
-
-@kernel
-def _displayed(book: Any, side: int, price: int) -> Any:
-    """Return the lots displayed at a price near the touch, 0 where there are none."""
-    for k in range(1, SEARCH_LEVELS + 1):
-        at, lots = bid_level(book, k) if side > 0 else ask_level(book, k)
-        if lots == 0 or at == price:
-            return lots
-    return 0
-
-
-@kernel
-def _take_print(table: Any, book: Any, event: Any) -> None:
-    """Take in a print: lots traded at a level, of which a candidate is made where it is displayed."""
-    side = -np.int64(event.side)
-    at = find(table, 0, side, event.price)
-    if at < 0:
-        shown = _displayed(book, side, event.price)
-        if shown == 0:
-            return
-        at = insert(table, 0, side, event.price, event.ts_event)
-        table.slot[at].shown = shown
-        table.slot[at].peak = shown
-    count_trade(table, at, event.size, event.ts_event)
-
-
-@kernel
-def _take_level(params: Any, table: Any, at: int, event: Any) -> None:
-    """Take in the new total of the level at slot ``at``; a refill where prints had used up what it displayed."""
-    slot = table.slot[at]
-    exhausted = slot.since > 0 and slot.since >= slot.shown
-    if exhausted and event.size == 0:
-        return  # it may come back
-    if exhausted and event.ts_event - slot.trade_ts <= params.refill_ms * _MS:
-        count_refill(table, at, event.size + slot.since - slot.shown, event.size)
-    elif event.size == 0 and slot.refills == 0:
-        forget(table, at)
-    else:
-        slot.since = 0
-        slot.shown = event.size
-        slot.peak = max(slot.peak, event.size)
-
-
-@kernel
-def _take(params: Any, table: Any, book: Any, event: Any) -> None:
-    """Take in a record."""
-    kind = event.kind
-    if kind == _LEVEL:
-        if table.count > 0 and event.flags & _NOT_TRADED == 0:
-            at = find(table, 0, event.side, event.price)
-            if at >= 0:
-                _take_level(params, table, at, event)
-    elif kind == _TRADE:
-        if event.side != 0 and event.size > 0:
-            _take_print(table, book, event)
-    elif kind <= _EXECUTE and kind != _CANCEL and event.order_id != 0 and event.flags & _UNSEEN == 0:
-        if kind == _EXECUTE:
-            if event.side != 0 and event.size > 0:
-                _take_execution(table, event)
-        elif table.count > 0:
-            at = find(table, event.order_id, event.side, event.price)
-            if at >= 0:
-                _take_change(params, table, at, event)
-
-
-# ---- what is said -----------------------------------------------------------------------------------------------
 
 
 @kernel
@@ -293,6 +187,19 @@ def _judge(params: Any, state: Any, book: Any, ts: int, out: Any, rows: int) -> 
 
 
 @kernel
+def may_concern_icebergs(state: Any, book: Any, event: Any) -> Any:
+    """Return whether a record that is not a trade may concern a candidate."""
+    table, kind = state.candidates, event.kind
+    if table.count == 0:
+        return False
+    if event.flags & _LAST and table.suspects > 0 and _has_news(state, book, event.ts_event):
+        return True
+    if kind == _LEVEL:
+        return find(table, 0, event.side, event.price) >= 0 or not is_trusted(book)
+    return (event.order_id != 0 and find(table, event.order_id, 0, 0) >= 0) or not is_trusted(book)
+
+
+@kernel
 def update_icebergs(params: Any, state: Any, book: Any, event: Any, out: Any, rows: int) -> Any:
     """Take in one record, after the book has; write what there is to say behind row ``rows`` and return the new count.
 
@@ -308,7 +215,7 @@ def update_icebergs(params: Any, state: Any, book: Any, event: Any, out: Any, ro
     if event.kind == _CLEAR or not is_trusted(book):
         forget_all(table)
         return rows
-    _take(params, table, book, event)
+    take_record(params, table, book, event)
     if event.flags & _LAST and table.suspects > 0 and _has_news(state, book, event.ts_event):
         rows = _judge(params, state, book, event.ts_event, out, rows)
     return rows

@@ -283,6 +283,18 @@ def _break_off(params: Any, state: Any, out: Any, rows: int) -> Any:
 
 
 @kernel
+def may_concern_stop_runs(state: Any, bid: int, ask: int, ts: int) -> Any:
+    """Return whether the touch of a tradable book, at a LAST record that is not a trade, may change anything."""
+    return (
+        ask > state.now[0]
+        or -bid > state.now[1]
+        or ts >= state.minute_end
+        or state.open_runs > 0
+        or state.rush_stage == _PENDING
+    )
+
+
+@kernel
 def update_stop_runs(params: Any, state: Any, book: Any, event: Any, out: Any, rows: int) -> Any:
     """Take in a record, after ``apply_event``; return the rows in ``out`` (at most ``STOP_RUN_ROWS_MAX`` more).
 

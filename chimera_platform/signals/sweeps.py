@@ -36,7 +36,7 @@ from chimera_platform.kernels import kernel
 from chimera_platform.market.book import is_trusted
 from chimera_platform.market.events import EventFlag, EventKind
 from chimera_platform.settings import Settings
-from chimera_platform.signals.records import Detector, Stage
+from chimera_platform.signals.records import Stage
 from chimera_platform.signals.sweep_burst import (
     BURST_DTYPE,
     STEPS_MAX,
@@ -56,6 +56,7 @@ from chimera_platform.signals.sweep_returns import (
     remove,
     watch,
 )
+from chimera_platform.signals.sweep_rows import say_burst, say_return
 
 SWEEP_EVIDENCE = ("levels", "depth_share", "lots_beyond_start", "lots_trapped")
 SWEEP_ROWS_MAX = FOLLOWED_MAX + 4  # a record, at most
@@ -89,7 +90,6 @@ SWEEP_STATE_DTYPE = np.dtype(
 
 _EXECUTE, _TRADE, _CLEAR = int(EventKind.EXECUTE), int(EventKind.TRADE), int(EventKind.CLEAR)
 _LAST, _HIDDEN = int(EventFlag.LAST), int(EventFlag.HIDDEN)
-_SWEEP = int(Detector.SWEEP)
 _FORMING, _CONFIRMED, _FAILED = int(Stage.FORMING), int(Stage.CONFIRMED), int(Stage.FAILED)
 _MS = 1_000_000
 
@@ -97,58 +97,6 @@ _MS = 1_000_000
 def new_sweep_states(count: int) -> np.ndarray[Any, Any]:
     """Return the states of ``count`` instruments, shape (count,), :data:`SWEEP_STATE_DTYPE`."""
     return np.zeros(count, SWEEP_STATE_DTYPE)
-
-
-# ---- what is said -----------------------------------------------------------------------------------------------
-
-
-@kernel
-def _strength(params: Any, levels: int, share: float) -> Any:
-    ratio = max(levels / params.levels, share / params.depth_share)
-    return ratio / (1.0 + ratio)
-
-
-@kernel
-def _say(params: Any, burst: Any, stage: int, out: Any, rows: int) -> Any:
-    """Write a row about the burst."""
-    levels, lots, beyond, share = figures(burst)
-    start, extreme = burst.step[0].price, burst.step[burst.steps - 1].price
-    row = out.row[rows]
-    row.detection_no = burst.number
-    row.ts_start = burst.step[0].ts
-    row.price_low = min(start, extreme)
-    row.price_high = max(start, extreme)
-    row.size = lots
-    row.strength = _strength(params, levels, share)
-    row.evidence[0] = levels
-    row.evidence[1] = share
-    row.evidence[2] = beyond
-    row.evidence[3] = 0.0
-    row.detector = _SWEEP
-    row.stage = stage
-    row.side = burst.side
-    burst.stage = stage
-    return rows + 1
-
-
-@kernel
-def _say_return(params: Any, sweep: Any, out: Any, rows: int) -> Any:
-    """Write a row about a followed sweep that has failed."""
-    row = out.row[rows]
-    row.detection_no = sweep.number
-    row.ts_start = sweep.start_ts
-    row.price_low = min(sweep.start, sweep.extreme)
-    row.price_high = max(sweep.start, sweep.extreme)
-    row.size = sweep.lots
-    row.strength = _strength(params, sweep.levels, sweep.share)
-    row.evidence[0] = sweep.levels
-    row.evidence[1] = sweep.share
-    row.evidence[2] = sweep.beyond
-    row.evidence[3] = sweep.beyond
-    row.detector = _SWEEP
-    row.stage = _FAILED
-    row.side = sweep.side
-    return rows + 1
 
 
 # ---- the burst --------------------------------------------------------------------------------------------------
@@ -163,7 +111,7 @@ def _end_burst(params: Any, state: Any, out: Any, rows: int) -> Any:
     if burst.stage == _CONFIRMED:
         follow(state.returns, burst, params.return_ms * _MS)
     elif burst.stage == _FORMING:
-        rows = _say(params, burst, _FAILED, out, rows)
+        rows = say_burst(params, burst, _FAILED, out, rows)
     burst.steps = 0
     burst.stage = 0
     burst.is_fresh = 0
@@ -181,7 +129,7 @@ def _expire(params: Any, state: Any, ts: int, out: Any, rows: int) -> Any:
     old = old_steps(burst, ts, window)
     if old > 0:
         if burst.stage == _FORMING and burst.steps - old < params.forming_levels:
-            rows = _say(params, burst, _FAILED, out, rows)
+            rows = say_burst(params, burst, _FAILED, out, rows)
             burst.stage = 0
         drop_steps(burst, old)
     return rows
@@ -241,7 +189,7 @@ def _judge(params: Any, state: Any, book: Any, ts: int, out: Any, rows: int) -> 
             if burst.stage == 0:
                 burst.number = state.detections
                 state.detections += 1
-            rows = _say(params, burst, stage, out, rows)
+            rows = say_burst(params, burst, stage, out, rows)
     _watch_window(params, burst)
     return rows
 
@@ -258,12 +206,18 @@ def _look_for_returns(params: Any, state: Any, book: Any, ts: int, out: Any, row
         if ts - sweep.end_ts > params.return_ms * _MS:
             remove(returns, k)
         elif is_back(sweep, book):
-            rows = _say_return(params, sweep, out, rows)
+            rows = say_return(params, sweep, out, rows)
             remove(returns, k)
         else:
             k += 1
     watch(returns, params.return_ms * _MS)
     return rows
+
+
+@kernel
+def may_concern_sweeps(state: Any) -> Any:
+    """Return whether a record that is not a trade may concern the sweeps at all."""
+    return state.burst.steps != 0 or state.returns.count != 0
 
 
 @kernel

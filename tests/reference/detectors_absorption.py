@@ -124,9 +124,10 @@ def absorptions(events: np.ndarray[Any, Any], chosen: AbsorptionSettings) -> lis
         resting = side if kind == EventKind.EXECUTE else -side if kind == EventKind.TRADE else 0
         if resting and event["size"] > 0 and not event["flags"] & EventFlag.HIDDEN:
             reference.trade(ts, resting, int(event["price"]), int(event["size"]))
-        if not event["flags"] & EventFlag.LAST:
+        is_lost = book["gap"] or book["rebuild"]
+        if kind != EventKind.CLEAR and not event["flags"] & EventFlag.LAST:
             continue
-        if book["gap"] or book["rebuild"]:
+        if kind == EventKind.CLEAR or is_lost:
             for level in reference.levels:
                 if level and level["stage"] == Stage.FORMING:
                     reference.say(no, level, Stage.FAILED)

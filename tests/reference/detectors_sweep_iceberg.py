@@ -12,7 +12,8 @@ import numpy as np
 
 from chimera_platform.market.book import BOOK_LEVELS
 from chimera_platform.market.events import EventFlag, EventKind
-from chimera_platform.signals.icebergs import SEARCH_LEVELS, IcebergSettings
+from chimera_platform.signals.iceberg_records import SEARCH_LEVELS
+from chimera_platform.signals.icebergs import IcebergSettings
 from chimera_platform.signals.records import DETECTION_DTYPE, Detector, Stage
 from chimera_platform.signals.sweep_returns import FOLLOWED_MAX
 from chimera_platform.signals.sweeps import SweepSettings
