@@ -13,6 +13,7 @@ from chimera_platform.errors import ConfigurationError
 # Name → the question it answers. Each is the module of that name, with ``measure(scale) -> Iterator[Figure]``.
 BENCHMARKS = {
     "book_and_features": "What does one event cost, in the book alone and with all features?",
+    "detectors": "What does one event cost in the book with all order-flow detectors, beside the book alone?",
     "backtest": "How many events a second does the whole decision path take, from event to fill?",
     "model_score": "What does one score of the signal model cost inside the decision path, beside XGBoost's own?",
     "read_files": "How many events a second do the loaders deliver, from file to record?",
