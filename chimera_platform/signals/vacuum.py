@@ -83,7 +83,7 @@ VACUUM_STATE_DTYPE = np.dtype(
         ("low", "<i8", (2,)),  # lots: the low quantile
         ("limit", "<i8", (2,)),  # sign x ticks: far end of what is near, at the last sample
         ("look_lots", "<i8", (2,)),  # lots: a withdrawal that is looked at without waiting
-        ("next_look", "<i8", (2,)),  # lots withdrawn in this window that are next looked at
+        ("next_look", "<i8", (2,)),  # lots withdrawn in the current half that are next looked at
         ("is_urgent", "<i8"),  # 1: to be looked at without waiting
         ("half_start", "<i8"),  # ns UTC: the current half of the window
         ("half_before", "<i8"),  # ns UTC: beginning of the one before
@@ -232,9 +232,7 @@ def _say(state: Any, side: int, stage: int, ts: int, depth: int, levels: int, ou
 
 @kernel
 def _turn(params: Any, state: Any, ts: int) -> None:
-    """Begin a new half of the window where the current one is over."""
-    if ts < state.half_end:
-        return
+    """Begin a new half of the window: the current one is over."""
     half = params.window_ms * (_MS // 2)
     follows = state.half_end != 0 and ts < state.half_end + half
     state.half_before = state.half_start if follows else ts
@@ -247,7 +245,7 @@ def _turn(params: Any, state: Any, ts: int) -> None:
         state.withdrawn_now[side] = 0
         state.best_now[side] = _NO_PRICE
         state.traded_now[side] = 0
-        state.next_look[side] = state.withdrawn_past[side] + state.look_lots[side]
+        state.next_look[side] = state.look_lots[side]
 
 
 @kernel
@@ -255,7 +253,8 @@ def _announce(
     params: Any, state: Any, book: Any, side: int, ts: int, depth: int, levels: int, out: Any, rows: int
 ) -> Any:
     """Announce a thin side where it has just lost its depth, and by withdrawal; return the rows written."""
-    _turn(params, state, ts)
+    if ts >= state.half_end:
+        _turn(params, state, ts)
     withdrawn = state.withdrawn_now[side] + state.withdrawn_past[side]
     traded = state.traded_now[side] + state.traded_past[side]
     before = depth + withdrawn + traded
@@ -345,14 +344,16 @@ def _break_off(state: Any, ts: int, out: Any, rows: int) -> Any:
 @kernel
 def _withdraw(params: Any, state: Any, side: int, ts: int, key: int, lots: int) -> None:
     """Count near lots that were withdrawn, or added where negative, at sign x ticks ``key``."""
-    _turn(params, state, ts)
-    state.withdrawn_now[side] += lots
+    if ts >= state.half_end:
+        _turn(params, state, ts)
+    withdrawn = state.withdrawn_now[side] + lots
+    state.withdrawn_now[side] = withdrawn
     if lots > 0:
-        state.best_now[side] = max(state.best_now[side], key)
-    withdrawn = state.withdrawn_now[side] + state.withdrawn_past[side]
-    if withdrawn >= state.next_look[side]:
-        state.next_look[side] = withdrawn + state.look_lots[side]
-        state.is_urgent = 1
+        if key > state.best_now[side]:
+            state.best_now[side] = key
+        if withdrawn >= state.next_look[side]:
+            state.next_look[side] = withdrawn + state.look_lots[side]
+            state.is_urgent = 1
 
 
 @kernel
@@ -385,7 +386,8 @@ def _take_level(params: Any, state: Any, event: Any) -> None:
 def _take_trade(params: Any, state: Any, event: Any, resting: int) -> None:
     """Count lots traded against the resting side."""
     side, k = 0 if resting > 0 else 1, event.price & (KNOWN_LEVELS - 1)
-    _turn(params, state, event.ts_event)
+    if event.ts_event >= state.half_end:
+        _turn(params, state, event.ts_event)
     state.traded_now[side] += event.size
     if event.kind == _TRADE and state.known_key[side, k] == 2 * event.price + 1:
         state.printed[side, k] += event.size

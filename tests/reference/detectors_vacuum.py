@@ -87,7 +87,7 @@ class Reference:
         if not self.halves or ts >= self.halves[-1].start + self.half_ns():
             self.halves.append(Half(ts))
             for side in (1, -1):
-                self.next_look[side] = self.withdrawn(side) + self.look_lots(side)
+                self.next_look[side] = self.look_lots(side)
 
     def look_lots(self, side: int) -> int:
         return int(0.1 * self.median[side]) + 1 if self.reach else 0
@@ -101,8 +101,9 @@ class Reference:
     def change(self, ts: int, side: int, price: int, lots: int) -> None:
         self.turn(ts)
         self.halves[-1].changes.append((side, price, lots))
-        if self.withdrawn(side) >= self.next_look[side]:
-            self.next_look[side] = self.withdrawn(side) + self.look_lots(side)
+        withdrawn = sum(own for at, _, own in self.halves[-1].changes if at == side)
+        if lots > 0 and withdrawn >= self.next_look[side]:
+            self.next_look[side] = withdrawn + self.look_lots(side)
             self.is_urgent = True
 
     # ---- records ----
