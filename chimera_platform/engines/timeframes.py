@@ -112,13 +112,9 @@ def update_timeframes(params: Any, timeframes: Any, ts_event: int, mid_doubled: 
     """
     shortest = timeframes[0]
     if ts_event < shortest.end_ts:
-        if mid_doubled == shortest.running_close:
-            return False
-        shortest.running_close = mid_doubled
-        if mid_doubled > shortest.running_high:
-            shortest.running_high = mid_doubled
-        elif mid_doubled < shortest.running_low:
-            shortest.running_low = mid_doubled
+        shortest.running_close = mid_doubled  # without branches: which way they go is hard to foresee
+        shortest.running_high = max(shortest.running_high, mid_doubled)
+        shortest.running_low = min(shortest.running_low, mid_doubled)
         return False
     return _turn(params, timeframes, ts_event, mid_doubled)
 

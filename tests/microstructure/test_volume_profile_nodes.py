@@ -79,7 +79,7 @@ def test_the_correction_for_many_tests_equals_its_definition(percent: list[int],
 
 
 def test_drawn_counts_have_the_mean_and_spread_of_poisson_counts() -> None:
-    means = np.repeat([0.0, 0.3, 2.0, 7.5, 8.5, 40.0, 900.0], 20_000)
+    means = np.repeat([0.0, 0.3, 1.9, 2.1, 8.5, 40.0, 900.0], 20_000)
     counts = np.empty(len(means))
     draw_counts(means, np.exp(-np.minimum(means, 8.0)), random_key(7, 1), 0, counts)
     for mean in np.unique(means):
@@ -87,9 +87,9 @@ def test_drawn_counts_have_the_mean_and_spread_of_poisson_counts() -> None:
         assert drawn.mean() == pytest.approx(mean, abs=4 * np.sqrt(mean / 20_000) + 1e-12)
         assert drawn.var() == pytest.approx(mean, rel=0.05)
     assert counts.min() == 0.0
-    small = counts[means == 2.0]
+    small = counts[means == 1.9]
     shares = [float((small == k).mean()) for k in range(4)]
-    assert shares == pytest.approx([0.1353, 0.2707, 0.2707, 0.1804], abs=0.012)
+    assert shares == pytest.approx([0.1496, 0.2842, 0.2700, 0.1710], abs=0.012)
 
 
 def test_draws_of_other_keys_and_places_are_unrelated_and_repeatable() -> None:
