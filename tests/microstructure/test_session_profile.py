@@ -91,7 +91,7 @@ def test_bins_and_levels_are_those_of_the_prints_counted_afresh(events: Array, f
             assert bins_of(state) == counted(rows, power)
         if before and before[0] != state["day"] and before[1]:
             assert tuple(state["finished"].tolist()) == levels_in_ticks(before[1], before[2], 700)
-        is_small = state["outside"] == 0 and np.ptp([0, *(p for p, _ in rows)]) < 100  # brute force tries all ranges
+        is_small = state["outside"] == 0 and np.ptp([0, *(p for p, _ in rows)]) < 40  # brute force tries all ranges
         before = (int(state["day"]), rows if is_small else [], power)
 
 
