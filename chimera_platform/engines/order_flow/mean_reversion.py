@@ -21,8 +21,9 @@ from chimera_platform.engines.order_flow.look import NOTHING, flow_agrees
 from chimera_platform.engines.order_flow.strategy_settings import (
     Cooldown,
     Factor,
+    LeanMin,
     MaxHold,
-    StopNoiseMin,
+    OfiNormMin,
     StrategySettings,
 )
 from chimera_platform.kernels import kernel
@@ -31,7 +32,8 @@ from chimera_platform.kernels import kernel
 class MeanReversionSettings(StrategySettings):
     """Parameters of the mean reversion fade."""
 
-    stop_noise_min: StopNoiseMin = 2.0
+    lean_min: LeanMin = 0.05
+    ofi_norm_min: OfiNormMin = 0.2
     max_hold_ns: MaxHold = 1_800_000_000_000
     cooldown_ns: Cooldown = 300_000_000_000
     quiet_range: Factor = 1.2

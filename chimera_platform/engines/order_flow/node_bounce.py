@@ -21,13 +21,22 @@ from chimera_platform.engines.order_flow.exits import (
     stop_distance,
 )
 from chimera_platform.engines.order_flow.look import NOTHING, flow_agrees
-from chimera_platform.engines.order_flow.strategy_settings import Cooldown, Factor, MaxHold, StrategySettings
+from chimera_platform.engines.order_flow.strategy_settings import (
+    Cooldown,
+    Factor,
+    LeanMin,
+    MaxHold,
+    OfiNormMin,
+    StrategySettings,
+)
 from chimera_platform.kernels import kernel
 
 
 class NodeBounceSettings(StrategySettings):
     """Parameters of the HVN/LVN bounce."""
 
+    lean_min: LeanMin = 0.05
+    ofi_norm_min: OfiNormMin = 0.2
     max_hold_ns: MaxHold = 1_800_000_000_000
     cooldown_ns: Cooldown = 300_000_000_000
     quiet_range: Factor = 1.1
