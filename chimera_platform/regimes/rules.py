@@ -99,7 +99,7 @@ def update_regime(params: Any, state: Any, timeframes: Any, spread_ticks: int, d
     state : record of :data:`REGIME_STATE_DTYPE`, changed in place.
     timeframes : TIMEFRAME_DTYPE array in which ``update_timeframes`` has just completed a bar.
     spread_ticks : best ask - best bid now.
-    depth_lots : best bid size + best ask size now; 0 at all times where the source publishes no sizes.
+    depth_lots : best bid size + best ask size now; where it never varies (assumed sizes), it is left out.
     """
     state.bars += 1
     frame = timeframes[0]
@@ -182,7 +182,8 @@ def _share_out(params: Any, state: Any, frame: Any) -> None:
     """Write the six shares."""
     rank, shares = state.rank, state.shares
     score = (rank[VOLATILITY] + rank[SPREAD] + 1.0 - rank[DEPTH]) / 3.0
-    if state.level[DEPTH] == 0.0:
+    depth, past = state.level[DEPTH], state.history[DEPTH]
+    if depth == past[0] and depth == past[1]:  # it never varies: the source publishes no sizes
         score = 0.5 * (rank[VOLATILITY] + rank[SPREAD])
     shares[_STRESSED] = _ramp(score, params.stress_low, params.stress_high)
     rest = 1.0 - shares[_STRESSED]

@@ -73,7 +73,7 @@ def regimes(bars: Sequence[Bar], s: Any) -> list[tuple[int, float, list[float]]]
         if STEP * remembered < s.history_bars_min:
             answers.append((0, 0.0, []))
             continue
-        score = (v + w + 1 - d) / 3 if depth[n - 1] else (v + w) / 2
+        score = (v + w + 1 - d) / 3 if len({b.depth for b in bars[:n]}) > 1 else (v + w) / 2
         stress = ramp(score, s.stress_low, s.stress_high)
         release = breakout[2] * (1 - (n - breakout[1]) / s.breakout_bars) if breakout else 0.0
         follows = bar.trend * (bar.close - bar.ema_slow) > 0

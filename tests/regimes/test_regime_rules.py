@@ -125,7 +125,7 @@ def test_the_rules_equal_their_definition_in_every_scenario() -> None:
         max_size=8,
     ),
     st.integers(0, 1_000),
-    st.sampled_from([0, 50]),
+    st.sampled_from([0, 50]),  # 0: the depth is always the same
 )
 def test_the_rules_equal_their_definition_on_any_sequence_of_phases(
     phases: list[tuple[int, int, int, int]], seed: int, depth: int
@@ -135,7 +135,7 @@ def test_the_rules_equal_their_definition_on_any_sequence_of_phases(
         minutes += wander(seed + len(minutes), count, scale, drift, spread, depth, at)
         at = end_of(minutes)
     if depth == 0:
-        minutes = [(mids, spread, 0) for mids, spread, _ in minutes]
+        minutes = [(mids, spread, 500) for mids, spread, _ in minutes]
     assert_as_defined(minutes, SHORT)
 
 
@@ -144,6 +144,13 @@ def test_nothing_is_said_before_there_is_enough_history() -> None:
     known = [confidence > 0 for _, confidence in answers]
     # 20 bars make the first band; from then on every fourth bar is remembered.
     assert known.index(True) == 20 + 60 - 4 - 1
+
+
+def test_stress_is_told_without_sizes_too() -> None:
+    minutes = wander(12, 200, 20) + wander(13, 20, 80, spread=20)
+    for depth in (0, 2_000):
+        answers, *_ = follow([(mids, spread, depth) for mids, spread, _ in minutes], RegimeRuleSettings())
+        assert answers[-1][0] == Regime.STRESSED
 
 
 def test_one_bar_of_another_kind_does_not_change_a_range_or_a_trend() -> None:
