@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,8 @@ import chimera_platform
 from chimera_platform.kernels import _imported_files
 
 PACKAGE = Path(chimera_platform.__file__).resolve().parent
-KERNEL_FILES = [p for p in sorted(PACKAGE.rglob("*.py")) if "@kernel" in p.read_text(encoding="utf-8")]
+_DECORATED = re.compile(r"^@(record_)?kernel$", re.MULTILINE)
+KERNEL_FILES = [p for p in sorted(PACKAGE.rglob("*.py")) if _DECORATED.search(p.read_text(encoding="utf-8"))]
 
 
 def imported_by_the_parser(path: Path) -> set[Path]:

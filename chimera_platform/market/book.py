@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from chimera_platform.errors import DataError
-from chimera_platform.kernels import kernel
+from chimera_platform.kernels import record_kernel
 from chimera_platform.market.array_move import move_elements
 from chimera_platform.market.events import EventFlag, EventKind, StatusCode
 
@@ -65,35 +65,35 @@ def new_books(count: int) -> np.ndarray[Any, Any]:
 # ---- reading a book ---------------------------------------------------------------------------------------------
 
 
-@kernel
+@record_kernel
 def best_bid(book: Any) -> Any:
     """Return the best bid in ticks, 0 on an empty side (its size is 0 then)."""
     n = book.bid_count
     return book.bid_price[n - 1] if n > 0 else 0
 
 
-@kernel
+@record_kernel
 def best_bid_size(book: Any) -> Any:
     """Return the lots at the best bid, 0 on an empty side."""
     n = book.bid_count
     return book.bid_size[n - 1] if n > 0 else 0
 
 
-@kernel
+@record_kernel
 def best_ask(book: Any) -> Any:
     """Return the best ask in ticks, 0 on an empty side (its size is 0 then)."""
     n = book.ask_count
     return book.ask_price[n - 1] if n > 0 else 0
 
 
-@kernel
+@record_kernel
 def best_ask_size(book: Any) -> Any:
     """Return the lots at the best ask, 0 on an empty side."""
     n = book.ask_count
     return book.ask_size[n - 1] if n > 0 else 0
 
 
-@kernel
+@record_kernel
 def bid_level(book: Any, k: int) -> Any:
     """Return (ticks, lots) of the ``k``-th bid level, 1 being the touch; (0, 0) where there is none."""
     i = book.bid_count - k
@@ -102,7 +102,7 @@ def bid_level(book: Any, k: int) -> Any:
     return book.bid_price[i], book.bid_size[i]
 
 
-@kernel
+@record_kernel
 def ask_level(book: Any, k: int) -> Any:
     """Return (ticks, lots) of the ``k``-th ask level, 1 being the touch; (0, 0) where there is none."""
     i = book.ask_count - k
@@ -111,25 +111,25 @@ def ask_level(book: Any, k: int) -> Any:
     return book.ask_price[i], book.ask_size[i]
 
 
-@kernel
+@record_kernel
 def is_two_sided(book: Any) -> Any:
     """Return whether both sides have a level."""
     return book.bid_count > 0 and book.ask_count > 0
 
 
-@kernel
+@record_kernel
 def is_crossed(book: Any) -> Any:
     """Return whether the best bid is at or above the best ask."""
     return is_two_sided(book) and best_bid(book) >= best_ask(book)
 
 
-@kernel
+@record_kernel
 def is_trusted(book: Any) -> Any:
     """Return whether the book is complete: no unresolved gap and no rebuild under way."""
     return book.gap == 0 and book.rebuild == 0
 
 
-@kernel
+@record_kernel
 def is_tradable(book: Any) -> Any:
     """Return whether orders may be priced off this book: trusted, two-sided, bid < ask, neither halted nor closed."""
     return (
@@ -146,7 +146,7 @@ def is_tradable(book: Any) -> Any:
 # `sign` is +1 for bids and -1 for asks; sign * price ascends with the index.
 
 
-@kernel
+@record_kernel
 def _find(prices: Any, count: int, sign: int, price: int) -> Any:
     """Return the index of the level at ``price``, or of its worse neighbour (-1: none); from the touch outwards."""
     key = sign * price
@@ -166,7 +166,7 @@ def _find(prices: Any, count: int, sign: int, price: int) -> Any:
     return low
 
 
-@kernel
+@record_kernel
 def _insert(prices: Any, sizes: Any, count: int, after: int, price: int, size: int) -> Any:
     """Insert a level behind index ``after``; return (new count, levels dropped)."""
     if count < BOOK_LEVELS:
@@ -185,7 +185,7 @@ def _insert(prices: Any, sizes: Any, count: int, after: int, price: int, size: i
     return count, 1
 
 
-@kernel
+@record_kernel
 def _remove(prices: Any, sizes: Any, count: int, at: int) -> Any:
     """Remove the level at index ``at``; return the new count."""
     behind = count - at - 1
@@ -195,7 +195,7 @@ def _remove(prices: Any, sizes: Any, count: int, at: int) -> Any:
     return count - 1
 
 
-@kernel
+@record_kernel
 def _set_level(prices: Any, sizes: Any, count: int, sign: int, price: int, size: int) -> Any:
     """Set a level's total (0 removes it); return (new count, levels dropped)."""
     i = _find(prices, count, sign, price)
@@ -209,7 +209,7 @@ def _set_level(prices: Any, sizes: Any, count: int, sign: int, price: int, size:
     return count, 0
 
 
-@kernel
+@record_kernel
 def _change_level(prices: Any, sizes: Any, count: int, sign: int, price: int, change: int) -> Any:
     """Add ``change`` lots to a level; return (new count, levels dropped, 1 if the book did not have what was taken)."""
     i = _find(prices, count, sign, price)
@@ -228,7 +228,7 @@ def _change_level(prices: Any, sizes: Any, count: int, sign: int, price: int, ch
 # ---- applying records -------------------------------------------------------------------------------------------
 
 
-@kernel
+@record_kernel
 def _apply_order(book: Any, event: Any) -> None:
     """Apply ADD, CANCEL, DELETE or EXECUTE to its level."""
     change = event.size if event.kind == _ADD else -event.size
@@ -248,7 +248,7 @@ def _apply_order(book: Any, event: Any) -> None:
         book.unmatched += unmatched
 
 
-@kernel
+@record_kernel
 def _apply_level(book: Any, event: Any) -> None:
     """Set one level's total."""
     if event.side > 0:
@@ -263,7 +263,7 @@ def _apply_level(book: Any, event: Any) -> None:
         book.unmatched += 1
 
 
-@kernel
+@record_kernel
 def _apply_quote(book: Any, event: Any) -> None:
     """Replace the whole book by the quote; a side without size is empty."""
     book.bid_price[0] = event.price
@@ -277,7 +277,7 @@ def _apply_quote(book: Any, event: Any) -> None:
         book.rebuild = 0
 
 
-@kernel
+@record_kernel
 def _apply_status(book: Any, code: int) -> None:
     """Take over a STATUS record's meaning."""
     if code == _GAP:
@@ -294,7 +294,7 @@ def _apply_status(book: Any, code: int) -> None:
         book.closed = 1
 
 
-@kernel
+@record_kernel
 def _complete(book: Any) -> None:
     """Close a source event: resolve a rebuild, count a crossed state."""
     book.events += 1
@@ -305,7 +305,7 @@ def _complete(book: Any) -> None:
         book.crossed += 1
 
 
-@kernel
+@record_kernel
 def apply_event(book: Any, event: Any) -> None:
     """Apply one event record to its instrument's book.
 
@@ -344,7 +344,7 @@ def apply_event(book: Any, event: Any) -> None:
         _complete(book)
 
 
-@kernel
+@record_kernel
 def apply_events(books: Any, events: Any) -> None:
     """Apply event records of many instruments in order; ``books[k]`` is the book of ``instrument_id`` k."""
     for i in range(events.shape[0]):
