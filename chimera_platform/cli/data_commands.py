@@ -68,12 +68,13 @@ def features(
     Example: chimera features ../shared/data/oanda --symbols XAUUSD --out features.parquet
     """
     from chimera_platform.cli.parquet_file import write_parquet
-    from chimera_platform.microstructure.feature_stream import TABLE_NAMES, feature_table
+    from chimera_platform.microstructure.feature_names import FEATURE_NAMES
+    from chimera_platform.microstructure.feature_stream import feature_table
 
     table = feature_table(open_events(source, format, feed, symbols, instruments, seed))
     rows = write_parquet(table, out)
     coarsened = table.stream.coalesced
-    result = {"events": rows, "features": list(TABLE_NAMES), "coarsened": coarsened, "out": str(out)}
+    result = {"events": rows, "features": list(FEATURE_NAMES), "coarsened": coarsened, "out": str(out)}
     emit(result, as_json=as_json, title="features")
 
 

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from pathlib import Path
 
-from chimera_platform.microstructure import feature_names, volume_profile, volume_profile_nodes
-from chimera_platform.microstructure.feature_names import Feature
-from chimera_platform.microstructure.flow_feature_names import FLOW_FEATURE_DESCRIPTIONS, FlowFeature
-
-_LINE = re.compile(r"^    ([A-Z0-9_]+) = \d+  # (.*)$", re.MULTILINE)
+from chimera_platform.microstructure import volume_profile, volume_profile_nodes
+from chimera_platform.microstructure.feature_names import FEATURE_DESCRIPTIONS, Feature
 
 _HEAD = """# Features
 
-Columns of `chimera features` after `ts_ns, seq, symbol`, one row per source event. Generated from the code by
+Columns of `chimera features` after `ts_ns, seq, symbol`, one row per source event; in the same order they are every
+intent's feature vector. e is the order-flow imbalance of one source event. Generated from the code by
 `python -m chimera_platform.microstructure.feature_page docs/features.md`; a test fails when it is stale.
 
-Undefined is NaN, never infinite. Event time is the only clock. "Session" starts at 00:00 UTC. A window "in steps"
-holds the step that is under way and the whole ones before it; until it is full it holds what there has been.
+Undefined is NaN, never infinite. Event time is the only clock, and held where it runs backwards. What is made of
+quotes is NaN while a side is empty or the book is not trusted (lost messages, a rebuild under way); a crossed book is
+shown as it is. What is made of returns is NaN until its window is full, and while a mid (in volume time: a price) in
+it is not positive. A window "in steps" holds the step that is under way and the whole ones before it; until it is
+full it holds what there has been, and so do the ten seconds up to t.
 """
 
 
@@ -32,12 +32,8 @@ def _text(docstring: str | None) -> str:
 
 def feature_page() -> str:
     """Return the page as Markdown."""
-    source = Path(feature_names.__file__).read_text(encoding="utf-8")
-    described = dict(_LINE.findall(source))
-    lines = [_HEAD, "## Quotes and flow, in every intent's feature vector", "", _row("name", "unit: definition")]
-    lines += [_row("---", "---"), *(_row(f"`{f.name.lower()}`", described[f.name]) for f in Feature)]
-    lines += ["", "## Order flow", "", _row("name", "unit", "formula", "window", "source"), _row(*["---"] * 5)]
-    lines += [_row(f"`{f.name.lower()}`", *FLOW_FEATURE_DESCRIPTIONS[f]) for f in FlowFeature]
+    lines = [_HEAD, _row("name", "unit", "formula", "window", "source"), _row(*["---"] * 5)]
+    lines += [_row(f"`{f.name.lower()}`", *FEATURE_DESCRIPTIONS[f]) for f in Feature]
     lines += ["", "## Volume profile", "", "In Python, not in the table.", ""]
     lines += [_text(volume_profile.__doc__), "", "### Nodes", "", _text(volume_profile_nodes.__doc__)]
     return "\n".join(lines) + "\n"

@@ -14,42 +14,25 @@ from chimera_platform.market.book import apply_event, new_books
 from chimera_platform.market.instruments import Universe
 from chimera_platform.market.sources import EventSource
 from chimera_platform.microstructure.feature_names import FEATURE_COUNT, FEATURE_NAMES
-from chimera_platform.microstructure.features import new_feature_states, update_features
-from chimera_platform.microstructure.flow_feature_names import FLOW_FEATURE_COUNT, FLOW_FEATURE_NAMES
-from chimera_platform.microstructure.flow_feature_vpin import FlowFeatureSettings
-from chimera_platform.microstructure.flow_feature_windows import new_flow_windows
-from chimera_platform.microstructure.flow_features import new_flow_feature_states, update_flow_features
-from chimera_platform.microstructure.flow_window import RING_CAPACITY, new_flow_rings
-
-TABLE_NAMES = FEATURE_NAMES + FLOW_FEATURE_NAMES
+from chimera_platform.microstructure.feature_vector import write_features
+from chimera_platform.microstructure.feature_volume import VolumeTimeSettings
+from chimera_platform.microstructure.feature_windows import FLOW_CAPACITY
+from chimera_platform.microstructure.features import new_feature_states, new_feature_windows, update_features
+from chimera_platform.microstructure.fitted_microprice import new_microprice_table
 
 
 @kernel
-def _run_features(books: Any, states: Any, rings: Any, events: Any, positions: Any, values: Any) -> Any:
+def _run_features(
+    books: Any, states: Any, windows: Any, microprices: Any, events: Any, positions: Any, values: Any
+) -> Any:
     """Apply the events; write index and features of each LAST record; return the rows written."""
     rows = 0
     for i in range(events.shape[0]):
         event = events[i]
         k = event.instrument_id
         apply_event(books[k], event)
-        if update_features(states[k], rings[k], books[k], event, values[rows]):
-            positions[rows] = i
-            rows += 1
-    return rows
-
-
-@kernel
-def _run_all_features(
-    books: Any, states: Any, rings: Any, flow_states: Any, windows: Any, events: Any, positions: Any, values: Any
-) -> Any:
-    """Apply the events; write index, features and order-flow features of each LAST record; return the rows written."""
-    rows = 0
-    for i in range(events.shape[0]):
-        event = events[i]
-        k = event.instrument_id
-        apply_event(books[k], event)
-        update_flow_features(flow_states[k], windows[k], books[k], event, values[rows, FEATURE_COUNT:])
-        if update_features(states[k], rings[k], books[k], event, values[rows, :FEATURE_COUNT]):
+        if update_features(states[k], windows[k], books[k], event):
+            write_features(states[k], windows[k], books[k], microprices[k], values[rows])
             positions[rows] = i
             rows += 1
     return rows
@@ -61,25 +44,32 @@ class FeatureStream:
     Parameters
     ----------
     universe : the instruments; the events' ``instrument_id`` are indices into it.
-    ring_capacity : entries of each ten-second window (a power of two); where a burst exceeds it, the window's time
+    settings : how volume buckets are cut.
+    flow_capacity : entries of each ten-second queue (a power of two); where a burst exceeds it, the window's time
         resolution is halved and ``coalesced`` counts the merged entries.
+    microprices : fitted tables, one per instrument, dtype ``MICROPRICE_DTYPE``; unfitted ones for None.
 
     Attributes
     ----------
-    books, states, rings : the kernels' records, one (row) per instrument.
+    books, states, windows : the kernels' records, one per instrument.
     """
 
-    width = FEATURE_COUNT
-
-    def __init__(self, universe: Universe, ring_capacity: int = RING_CAPACITY) -> None:
+    def __init__(
+        self,
+        universe: Universe,
+        settings: VolumeTimeSettings | None = None,
+        flow_capacity: int = FLOW_CAPACITY,
+        microprices: np.ndarray[Any, Any] | None = None,
+    ) -> None:
         self.universe = universe
         self.books = new_books(len(universe))
-        self.states = new_feature_states(universe.instruments)
-        self.rings = new_flow_rings(len(universe), ring_capacity)
+        self.states = new_feature_states(universe.instruments, settings, flow_capacity)
+        self.windows = new_feature_windows(len(universe))
+        self.microprices = np.repeat(new_microprice_table(), len(universe)) if microprices is None else microprices
 
     @property
     def coalesced(self) -> int:
-        """Entries of the ten-second windows that were merged because a ring was full; 0: all sums are exact."""
+        """Entries of the ten-second windows that were merged because a queue was full; 0: all sums are exact."""
         return int(self.states["coalesced"].sum())
 
     def run(self, events: np.ndarray[Any, Any]) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
@@ -92,7 +82,7 @@ class FeatureStream:
         Returns
         -------
         positions : int64, shape (m,): indices of the LAST records in ``events``.
-        values : float64, shape (m, width): the feature vectors there, in the order of ``FEATURE_NAMES``.
+        values : float64, shape (m, FEATURE_COUNT): the feature vectors there, in the order of ``FEATURE_NAMES``.
 
         Raises
         ------
@@ -102,43 +92,9 @@ class FeatureStream:
         if len(events) and not (ids.min() >= 0 and ids.max() < len(self.books)):
             raise DataError(f"instrument_id {ids.min()} to {ids.max()}; expected 0 to {len(self.books) - 1}")
         positions = np.empty(len(events), np.int64)
-        values = np.empty((len(events) + 1, self.width))
-        rows = self._run(events, positions, values)
+        values = np.empty((len(events), FEATURE_COUNT))
+        rows = _run_features(self.books, self.states, self.windows, self.microprices, events, positions, values)
         return positions[:rows], values[:rows]
-
-    def _run(self, events: np.ndarray[Any, Any], positions: np.ndarray[Any, Any], values: np.ndarray[Any, Any]) -> int:
-        """Call the kernel; return the rows that it wrote."""
-        return int(_run_features(self.books, self.states, self.rings, events, positions, values))
-
-
-class FlowFeatureStream(FeatureStream):
-    """A :class:`FeatureStream` whose vectors go on with the order-flow features (``TABLE_NAMES``).
-
-    Parameters
-    ----------
-    universe, ring_capacity : as in :class:`FeatureStream`.
-    settings : what the order-flow features leave to choose.
-
-    Attributes
-    ----------
-    flow_states, flow_windows : the second kernel's records, one per instrument.
-    """
-
-    width = FEATURE_COUNT + FLOW_FEATURE_COUNT
-
-    def __init__(
-        self, universe: Universe, ring_capacity: int = RING_CAPACITY, settings: FlowFeatureSettings | None = None
-    ) -> None:
-        super().__init__(universe, ring_capacity)
-        self.flow_states = new_flow_feature_states(universe.instruments, settings)
-        self.flow_windows = new_flow_windows(len(universe))
-
-    def _run(self, events: np.ndarray[Any, Any], positions: np.ndarray[Any, Any], values: np.ndarray[Any, Any]) -> int:
-        return int(
-            _run_all_features(
-                self.books, self.states, self.rings, self.flow_states, self.flow_windows, events, positions, values
-            )
-        )
 
 
 class FeatureTable:
@@ -150,15 +106,15 @@ class FeatureTable:
     ----------
     schema : Arrow schema of every batch.
     records, rows : event records and rows so far.
-    stream : the :class:`FlowFeatureStream` behind it.
+    stream : the :class:`FeatureStream` behind it.
     """
 
     def __init__(self, source: EventSource, batch_size: int = 65_536) -> None:
         self.source, self.batch_size = source, batch_size
-        self.stream = FlowFeatureStream(source.universe)
+        self.stream = FeatureStream(source.universe)
         self.records = self.rows = 0
         head = [("ts_ns", pa.int64()), ("seq", pa.int64()), ("symbol", pa.dictionary(pa.int32(), pa.string()))]
-        self.schema = pa.schema(head + [(name, pa.float64()) for name in TABLE_NAMES])
+        self.schema = pa.schema(head + [(name, pa.float64()) for name in FEATURE_NAMES])
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
         symbols = pa.array(self.source.universe.symbols, pa.string())
@@ -170,7 +126,7 @@ class FeatureTable:
                 pa.array(chosen["ts_event"]),
                 pa.array(chosen["seq"]),
                 pa.DictionaryArray.from_arrays(ids, symbols),
-                *(pa.array(np.ascontiguousarray(values[:, k])) for k in range(len(TABLE_NAMES))),
+                *(pa.array(np.ascontiguousarray(values[:, k])) for k in range(len(FEATURE_NAMES))),
             ]
             self.records += len(events)
             self.rows += len(chosen)

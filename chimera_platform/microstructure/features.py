@@ -1,12 +1,13 @@
-"""The feature kernel: fourteen microstructure features per instrument, updated with every source event.
+"""The feature kernel: one state per instrument, kept at every record and asked for features when they are wanted.
 
-Call :func:`update_features` for *every* record right after ``apply_event`` (trades are gathered from all records);
-it fills the output at the source event's LAST record. Feature names and units are those of
-:class:`chimera_platform.microstructure.feature_names.Feature`; formulas and sources stand in the leaf kernels.
+Call :func:`update_features` for *every* record right after ``apply_event``; it keeps totals, queues and the best
+levels as they were, in a few nanoseconds where nothing near the touch changes. All that is computed from them, by
+:func:`chimera_platform.microstructure.feature_vector.write_features`, is computed at the events where it is asked
+for, and does not depend on how often that is.
 
-Conventions: features of the quotes are NaN while a side is empty or the book is not trusted (gap, rebuild); ratios
-are NaN while their denominator is zero; a crossed book is shown as it is (negative spread). A clock that runs
-backwards within an instrument is held at the latest time seen.
+Conventions: quotes count only in a trusted book (no gap, no rebuild under way) with both sides; rebuilds and levels
+that enter or leave a depth-limited view are no flow; all records of a source event count at the time of its LAST
+record; a clock that runs backwards within an instrument is held at the latest time seen.
 """
 
 from __future__ import annotations
@@ -16,251 +17,297 @@ from typing import Any
 
 import numpy as np
 
-from chimera_platform.kernels import kernel
-from chimera_platform.market.book import (
-    best_ask,
-    best_ask_size,
-    best_bid,
-    best_bid_size,
-    is_trusted,
-)
+from chimera_platform.errors import ConfigurationError
+from chimera_platform.kernels import record_kernel
+from chimera_platform.market.book import is_trusted
 from chimera_platform.market.events import EventFlag, EventKind
 from chimera_platform.market.instruments import Instrument
-from chimera_platform.microstructure.feature_names import Feature
-from chimera_platform.microstructure.flow_window import FLOW_FIELDS, evict_flow, push_flow
-from chimera_platform.microstructure.sampling import SAMPLING_FIELDS, advance_samples, clear_sampling
-
-DAY_NS = 86_400_000_000_000
-DEPTH_LEVELS = 5
+from chimera_platform.microstructure import feature_seconds
+from chimera_platform.microstructure.feature_seconds import (
+    SECOND_ENTRY_DTYPE,
+    SECOND_TOTAL_DTYPE,
+    SECONDS_DTYPE,
+    clear_seconds,
+    open_second,
+)
+from chimera_platform.microstructure.feature_touch import (
+    SIDE_DTYPE,
+    WATCH_DTYPE,
+    WATCHES,
+    begin_watch,
+    clear_sides,
+    end_watch,
+    follow_asks,
+    follow_bids,
+)
+from chimera_platform.microstructure.feature_trades import (
+    PRINT_CAPACITY,
+    PRINT_DTYPE,
+    TRADES_DTYPE,
+    await_spread,
+    gather_print,
+    realise_spreads,
+    spread_due,
+    start_session,
+)
+from chimera_platform.microstructure.feature_volume import (
+    BUCKET_DTYPE,
+    BUCKETS_KEPT,
+    VOLUME_TIME_DTYPE,
+    VolumeTimeSettings,
+    begin_volume_time,
+)
+from chimera_platform.microstructure.feature_windows import (
+    FLOW_CAPACITY,
+    FLOW_ENTRY_DTYPE,
+    LEVELS,
+    STEP_CAPACITY,
+    STEP_ENTRY_DTYPE,
+    STEP_NS,
+    STEPS_PER_SECOND,
+    TOTAL_FIELDS,
+    open_step,
+    push_flow,
+)
 
 FEATURE_STATE_DTYPE = np.dtype(
     [
+        ("open", "<i8"),  # marks of the open source event, see below; its cancels times 256
+        ("now", "<i8"),  # ns UTC, latest LAST
+        ("timer", "<i8"),  # ns UTC, from when on something is due that time alone brings about
+        ("has_previous", "<i8"),  # 1: the sides below are those of a trusted book
+        ("has_mid", "<i8"),  # 1 once a mid has been seen
+        ("mid_doubled", "<i8"),  # half ticks, last defined
+        ("spread", "<i8"),  # ticks, last defined
+        ("sides", SIDE_DTYPE, (2,)),  # bids, asks
+        *TOTAL_FIELDS,
+        ("watches", "<i8"),  # watches of a depleted touch completed
         ("tick_numerator", "<f8"),  # price = ticks · numerator / denominator: correctly rounded where one of them is 1
         ("tick_denominator", "<f8"),
-        ("ts_event", "<i8"),  # ns UTC, latest seen
-        ("has_previous", "<i8"),  # 1: the previous best quote below is one of a trusted book
-        ("bid", "<i8"),  # ticks; best quote at the previous LAST
-        ("bid_size", "<i8"),  # lots, 0: side empty
-        ("ask", "<i8"),  # ticks
-        ("ask_size", "<i8"),  # lots
-        ("flow", "<i8"),  # 1: the open source event has changed the book as order flow
-        ("rebuild", "<i8"),  # 1: the open source event has cleared the book or carries a snapshot
-        ("buy", "<i8"),  # lots bought aggressively in the open source event
-        ("sell", "<i8"),  # lots sold aggressively
-        ("trade_price", "<i8"),  # ticks, last trade; 0 before the first
-        ("tick_sign", "<i8"),  # direction of the last change of the trade price
-        ("day", "<i8"),  # UTC days since 1970 of the session VWAP
-        ("notional", "<f8"),  # ticks × lots traded in the session
-        ("volume", "<i8"),  # lots traded in the session
-        *FLOW_FIELDS,
-        *SAMPLING_FIELDS,
+        ("trades", TRADES_DTYPE),
+        ("volume", VOLUME_TIME_DTYPE),
+        ("seconds", SECONDS_DTYPE),
+    ]
+)
+FEATURE_WINDOWS_DTYPE = np.dtype(
+    [
+        ("steps", STEP_ENTRY_DTYPE, (STEP_CAPACITY,)),
+        ("seconds", SECOND_ENTRY_DTYPE, (feature_seconds.CAPACITY,)),
+        ("second_totals", SECOND_TOTAL_DTYPE, (feature_seconds.CAPACITY,)),
+        ("prints", PRINT_DTYPE, (PRINT_CAPACITY,)),
+        ("buckets", BUCKET_DTYPE, (BUCKETS_KEPT,)),
+        ("watches", WATCH_DTYPE, (WATCHES,)),
+        ("flow", FLOW_ENTRY_DTYPE, (FLOW_CAPACITY,)),
     ]
 )
 
-_ADD, _EXECUTE, _TRADE = int(EventKind.ADD), int(EventKind.EXECUTE), int(EventKind.TRADE)
-_LEVEL, _QUOTE, _CLEAR = int(EventKind.LEVEL), int(EventKind.QUOTE), int(EventKind.CLEAR)
+_CANCEL, _DELETE, _EXECUTE = int(EventKind.CANCEL), int(EventKind.DELETE), int(EventKind.EXECUTE)
+_MODIFY, _LEVEL, _TRADE = int(EventKind.MODIFY), int(EventKind.LEVEL), int(EventKind.TRADE)
+_QUOTE, _CLEAR = int(EventKind.QUOTE), int(EventKind.CLEAR)
 _LAST, _SNAPSHOT = int(EventFlag.LAST), int(EventFlag.SNAPSHOT)
-_HIDDEN, _WINDOW = int(EventFlag.HIDDEN), int(EventFlag.WINDOW)
+_NO_FLOW = int(EventFlag.WINDOW) | int(EventFlag.HIDDEN)
 
-_MID, _SPREAD, _MICROPRICE = int(Feature.MID), int(Feature.SPREAD), int(Feature.MICROPRICE)
-_QUEUE_IMBALANCE, _DEPTH_IMBALANCE = int(Feature.QUEUE_IMBALANCE), int(Feature.DEPTH_IMBALANCE_5)
-_OFI_EVENT, _OFI_10S, _OFI_NORM = int(Feature.OFI_EVENT), int(Feature.OFI_10S), int(Feature.OFI_NORM_10S)
-_TRADE_IMBALANCE, _VWAP_DEVIATION = int(Feature.TRADE_IMBALANCE_10S), int(Feature.VWAP_DEVIATION)
-_REALISED_VOL, _SPREAD_Z = int(Feature.REALISED_VOL_60S), int(Feature.SPREAD_Z)
-_MID_RETURN, _EDGE = int(Feature.MID_RETURN_10S), int(Feature.MICROPRICE_EDGE)
+# Marks of a source event: its records have …
+_BIDS, _ASKS = 1, 2  # … changed the best bids, the best asks, or may have
+_BOTH = _BIDS | _ASKS
+_FLOW = 4  # … changed the book as order flow
+_REBUILD = 8  # … cleared the book or brought a snapshot
+_PRINT = 16  # … traded
+_CANCELLED = 256  # times the number of withdrawals
 
 
-def new_feature_states(instruments: Iterable[Instrument]) -> np.ndarray[Any, Any]:
-    """Return fresh states, one per instrument (a ``Universe`` is fine), dtype :data:`FEATURE_STATE_DTYPE`."""
+def new_feature_states(
+    instruments: Iterable[Instrument], settings: VolumeTimeSettings | None = None, flow_capacity: int = FLOW_CAPACITY
+) -> np.ndarray[Any, Any]:
+    """Return fresh states, dtype :data:`FEATURE_STATE_DTYPE`.
+
+    Parameters
+    ----------
+    instruments : one state each; a ``Universe`` is fine.
+    settings : how volume buckets are cut.
+    flow_capacity : entries of the ten-second queue that are used, a power of two of at least 2.
+    """
+    if not 2 <= flow_capacity <= FLOW_CAPACITY or flow_capacity & (flow_capacity - 1):
+        raise ConfigurationError(f"flow capacity is {flow_capacity}; expected a power of two, 2 to {FLOW_CAPACITY}")
     ratios = [i.tick_size.as_integer_ratio() for i in instruments]
     states = np.zeros(len(ratios), FEATURE_STATE_DTYPE)
     states["tick_numerator"] = [r[0] for r in ratios]
     states["tick_denominator"] = [r[1] for r in ratios]
-    clear_sampling(states)
+    states["open"] = _BOTH
+    states["step"] = -1
+    states["flow_mask"] = flow_capacity - 1
+    clear_sides(states["sides"])
+    clear_seconds(states["seconds"])
+    begin_volume_time(states["volume"], settings or VolumeTimeSettings())
     return states
 
 
-@kernel
-def order_flow_imbalance(
-    bid_before: int, bid_size_before: int, ask_before: int, ask_size_before: int,
-    bid: int, bid_size: int, ask: int, ask_size: int,
-) -> Any:  # fmt: skip
-    """Return e of Cont, Kukanov & Stoikov (2014, eq. 4) in lots, between two consecutive best quotes.
+def new_feature_windows(count: int) -> np.ndarray[Any, Any]:
+    """Return empty windows, one record per instrument (about 570 KB each, of which a market uses what it needs)."""
+    return np.zeros(count, FEATURE_WINDOWS_DTYPE)
 
-    An empty side (size 0) stands infinitely far away: a quote that appears counts whole, so does one that vanishes.
-    """
-    e = 0
-    if bid_size > 0 and (bid_size_before == 0 or bid >= bid_before):
-        e += bid_size
-    if bid_size_before > 0 and (bid_size == 0 or bid <= bid_before):
-        e -= bid_size_before
-    if ask_size > 0 and (ask_size_before == 0 or ask <= ask_before):
-        e -= ask_size
-    if ask_size_before > 0 and (ask_size == 0 or ask >= ask_before):
-        e += ask_size_before
+
+@record_kernel
+def _take_print(state: Any, windows: Any, event: Any) -> None:
+    """Add a print to the open source event."""
+    bids, asks = state.sides[0], state.sides[1]
+    has_quotes = state.has_previous != 0 and bids.size[0] > 0 and asks.size[0] > 0
+    gather_print(
+        state.trades, state.volume, windows, event, max(event.ts_event, state.now), bids.key[0] - asks.key[0],
+        has_quotes, state.ofi_total[0],
+    )  # fmt: skip
+    if event.ts_event > state.now:
+        state.timer = 0  # the session may have begun anew ahead of the source event's end
+
+
+@record_kernel
+def _mark_other(state: Any, windows: Any, event: Any) -> Any:
+    """Return the marks of a record that is neither an order's nor a level's plain change."""
+    kind = event.kind
+    marks = 0 if kind == _TRADE else _BOTH
+    if kind == _CLEAR or event.flags & _SNAPSHOT:
+        marks |= _BOTH | _REBUILD
+    elif kind in (_MODIFY, _QUOTE) and event.flags & _NO_FLOW == 0:
+        marks |= _FLOW
+    if kind in (_TRADE, _EXECUTE):
+        _take_print(state, windows, event)
+        marks |= _PRINT
+    return marks
+
+
+@record_kernel
+def _elapse(state: Any, windows: Any, events_before: int, now: int) -> None:
+    """Do what is due by time alone, on the state as it was before this source event."""
+    step = now // STEP_NS
+    if step > state.step:
+        open_step(state, windows, step, events_before)
+        second = step // STEPS_PER_SECOND
+        if second > state.seconds.second:
+            signed_volume = state.buy_total - state.sell_total
+            open_second(state.seconds, windows, second, state.mid_doubled, state.spread, signed_volume)
+            start_session(state.trades, now)
+    if state.timer == 0:
+        start_session(state.trades, now)
+    realise_spreads(state.trades, windows, now, state.mid_doubled, state.has_mid)
+    due = min((step + 1) * STEP_NS, spread_due(state.trades, windows))
+    for k in range(2):
+        side = state.sides[k]
+        if side.watch_lost > 0:
+            if now > side.watch_end:
+                end_watch(state, windows, side)
+            else:
+                due = min(due, side.watch_end + 1)
+    state.timer = due
+
+
+@record_kernel
+def _settle_prints(state: Any, windows: Any, now: int) -> Any:
+    """Add the source event's prints to the totals; return whether any of them had a sign."""
+    trades = state.trades
+    signed = trades.buy != 0 or trades.sell != 0
+    state.buy_total += trades.buy
+    state.sell_total += trades.sell
+    state.print_total += trades.prints
+    trades.delta += trades.buy - trades.sell
+    if trades.signed != 0:
+        await_spread(trades, windows, now, state.mid_doubled, state.has_mid)
+        state.timer = min(state.timer, spread_due(trades, windows))
+    trades.buy = 0
+    trades.sell = 0
+    trades.prints = 0
+    trades.signed = 0
+    return signed
+
+
+@record_kernel
+def _follow_touch(state: Any, book: Any, k: int, counts: int, now: int) -> Any:
+    """Follow one side and watch its touch where it is depleted; return its contribution to the OFI."""
+    side = state.sides[k]
+    key, size = side.key[0], side.size[0]
+    e = follow_bids(state, book, counts) if k == 0 else follow_asks(state, book, counts)
+    if counts != 0 and side.watch_lost == 0 and size > 0 and (side.key[0] != key or side.size[0] < size):
+        begin_watch(side, now, key, size)
+        if side.watch_lost > 0:
+            state.timer = min(state.timer, side.watch_end + 1)
     return e
 
 
-@kernel
-def trade_sign(state: Any, event: Any) -> Any:
-    """Return the aggressor of a trade: +1 buyer, -1 seller, 0 unknown.
-
-    The exchange's own flag where there is one (an execution's aggressor is opposite to the resting side), else Lee &
-    Ready (1991): above the mid a buy, below it a sell, at the mid (or without quotes) the tick test.
-    """
-    if event.kind == _EXECUTE:
-        return -np.int64(event.side)
-    if event.side != 0:
-        return np.int64(event.side)
-    if state.has_previous and state.bid_size > 0 and state.ask_size > 0:
-        distance = 2 * event.price - (state.bid + state.ask)
-        if distance != 0:
-            return 1 if distance > 0 else -1
-    return state.tick_sign
-
-
-@kernel
-def _start_session(state: Any, ts_event: int) -> None:
-    """Reset the session's volume at 00:00 UTC."""
-    day = ts_event // DAY_NS
-    if day != state.day:
-        state.day = day
-        state.notional = 0.0
-        state.volume = 0
-
-
-@kernel
-def _gather_trade(state: Any, event: Any) -> None:
-    """Add a print to the open source event and to the session's volume."""
-    if state.trade_price != 0 and event.price != state.trade_price:
-        state.tick_sign = 1 if event.price > state.trade_price else -1
-    sign = trade_sign(state, event)
-    state.trade_price = event.price
-    if sign > 0:
-        state.buy += event.size
-    elif sign < 0:
-        state.sell += event.size
-    _start_session(state, max(event.ts_event, state.ts_event))
-    state.notional += float(event.price) * float(event.size)
-    state.volume += event.size
-
-
-@kernel
-def _ratio(numerator: float, denominator: float) -> Any:
-    """Return the quotient, NaN where the denominator is zero."""
-    return numerator / denominator if denominator != 0 else np.nan
-
-
-@kernel
-def _write_quote_features(state: Any, book: Any, out: Any) -> None:
-    """Write the features of a trusted two-sided book."""
-    bid, bid_size, ask, ask_size = best_bid(book), best_bid_size(book), best_ask(book), best_ask_size(book)
-    numerator, denominator = state.tick_numerator, state.tick_denominator
-    mid_doubled, spread = bid + ask, ask - bid
-    both = bid_size + ask_size
-    out[_MID] = mid_doubled * numerator / (2.0 * denominator)
-    out[_SPREAD] = spread * numerator / denominator
-    weighted = float(bid) * float(ask_size) + float(ask) * float(bid_size)
-    out[_MICROPRICE] = weighted * numerator / (both * denominator)
-    imbalance = (bid_size - ask_size) / both
-    out[_QUEUE_IMBALANCE] = imbalance
-    # (microprice - mid) / spread in closed form: the difference of two close prices would lose digits.
-    out[_EDGE] = 0.5 * imbalance if spread != 0 else np.nan
-    deep_bid, deep_ask = 0, 0
-    for k in range(max(book.bid_count - DEPTH_LEVELS, 0), book.bid_count):
-        deep_bid += book.bid_size[k]
-    for k in range(max(book.ask_count - DEPTH_LEVELS, 0), book.ask_count):
-        deep_ask += book.ask_size[k]
-    out[_DEPTH_IMBALANCE] = (deep_bid - deep_ask) / (deep_bid + deep_ask)
-    out[_VWAP_DEVIATION] = _ratio(0.5 * mid_doubled * state.volume, state.notional) - 1.0
-    out[_SPREAD_Z] = _ratio(spread - state.spread_mean, state.spread_deviation)
-    state.mid_doubled = mid_doubled
-    state.spread_ticks = spread
-    state.has_mid = 1
-
-
-@kernel
-def _clear_quote_features(out: Any) -> None:
-    """Write NaN to the features of the quotes."""
-    for k in (_MID, _SPREAD, _MICROPRICE, _QUEUE_IMBALANCE, _EDGE, _DEPTH_IMBALANCE, _VWAP_DEVIATION, _SPREAD_Z):
-        out[k] = np.nan
-
-
-@kernel
-def _event_flow(state: Any, book: Any) -> Any:
-    """Return the source event's OFI and make the current best quote the previous one."""
+@record_kernel
+def _follow_book(state: Any, book: Any, marks: int, now: int) -> Any:
+    """Take over the levels of the marked sides and return the source event's OFI at the touch."""
+    if marks & _REBUILD or not is_trusted(book):
+        state.sides[0].watch_lost = 0
+        state.sides[1].watch_lost = 0
     if not is_trusted(book):
         state.has_previous = 0
+        state.open = _BOTH
         return 0
-    bid, bid_size, ask, ask_size = best_bid(book), best_bid_size(book), best_ask(book), best_ask_size(book)
-    e = 0
-    if state.flow and not state.rebuild and state.has_previous:
-        e = order_flow_imbalance(
-            state.bid, state.bid_size, state.ask, state.ask_size, bid, bid_size, ask, ask_size
-        )  # fmt: skip
-    state.bid, state.bid_size, state.ask, state.ask_size = bid, bid_size, ask, ask_size
+    counts = 1 if state.has_previous != 0 and marks & (_FLOW | _REBUILD) == _FLOW else 0
+    if marks & _BOTH == _BOTH:
+        e = _follow_touch(state, book, 0, counts, now) + _follow_touch(state, book, 1, counts, now)
+    else:
+        e = _follow_touch(state, book, (marks & _ASKS) >> 1, counts, now)
     state.has_previous = 1
+    bids, asks = state.sides[0], state.sides[1]
+    if bids.size[0] > 0 and asks.size[0] > 0:
+        state.mid_doubled = bids.key[0] - asks.key[0]
+        state.spread = -asks.key[0] - bids.key[0]
+        if state.has_mid == 0:
+            state.has_mid = 1
+            state.seconds.has_mid = 1
+            state.seconds.first_second = state.seconds.second
+    state.abs_ofi_total += abs(e)
     return e
 
 
-@kernel
-def _emit(state: Any, ring: Any, book: Any, ts_event: int, out: Any) -> None:
-    """Write the feature vector at the end of a source event."""
-    if ts_event > state.ts_event:
-        state.ts_event = ts_event
-    now = state.ts_event
-    _start_session(state, now)
-    advance_samples(state, now)
-    e = _event_flow(state, book)
-    evict_flow(state, ring, now)
-    if e != 0 or state.buy != 0 or state.sell != 0:
-        push_flow(state, ring, now, e, state.buy, state.sell)
-    if is_trusted(book) and book.bid_count > 0 and book.ask_count > 0:
-        _write_quote_features(state, book, out)
-    else:
-        _clear_quote_features(out)
-    out[_OFI_EVENT] = e
-    out[_OFI_10S] = state.ofi_sum
-    out[_OFI_NORM] = _ratio(state.ofi_sum, state.abs_ofi_sum)
-    out[_TRADE_IMBALANCE] = _ratio(state.buy_sum - state.sell_sum, state.buy_sum + state.sell_sum)
-    out[_REALISED_VOL] = state.realised_vol
-    out[_MID_RETURN] = state.mid_return
-    state.flow = 0
-    state.rebuild = 0
-    state.buy = 0
-    state.sell = 0
-
-
-@kernel
-def update_features(state: Any, ring: Any, book: Any, event: Any, out: Any) -> bool:
-    """Take in one record, already applied to ``book``; at LAST write the feature vector.
+@record_kernel
+def update_features(state: Any, windows: Any, book: Any, event: Any) -> bool:
+    """Take in one record, already applied to ``book``.
 
     Parameters
     ----------
     state : record of :data:`FEATURE_STATE_DTYPE`, changed in place.
-    ring : 1-D array of ``FLOW_RING_DTYPE``, the instrument's row of ``new_flow_rings``.
+    windows : record of :data:`FEATURE_WINDOWS_DTYPE`, changed in place.
     book : record of ``BOOK_DTYPE`` after this event.
     event : record of ``EVENT_DTYPE``.
-    out : float64 vector of length ``FEATURE_COUNT``, written at LAST only.
 
     Returns
     -------
-    bool : whether ``out`` was written.
+    bool : whether the source event is complete, so that features may be asked for.
 
     Notes
     -----
     The event's OFI compares the best quotes of consecutive LAST states. A source event that clears the book or
     carries a snapshot contributes 0, and so does one that only moves levels in or out of a depth-limited view.
+    A record beyond the fifth level of its side cannot change the best five, and is not followed any further.
     """
-    kind = event.kind
-    flags = event.flags
-    if kind == _CLEAR or flags & _SNAPSHOT:
-        state.rebuild = 1
-    elif (kind <= _LEVEL or kind == _QUOTE) and flags & (_WINDOW | _HIDDEN) == 0:
-        state.flow = 1
-    if kind in (_TRADE, _EXECUTE):
-        _gather_trade(state, event)
+    kind, flags = event.kind, event.flags
+    marks = state.open
+    if kind <= _LEVEL and kind != _MODIFY and flags & _SNAPSHOT == 0:
+        k = 0 if event.side > 0 else 1
+        near = event.side * event.price >= state.sides[k].key[LEVELS - 1]
+        marks |= (1 << k) if near else 0
+        if flags & _NO_FLOW == 0:
+            marks |= _FLOW
+            if kind in (_CANCEL, _DELETE) or (kind == _LEVEL and event.size == 0):
+                marks += _CANCELLED
+        if kind == _EXECUTE:
+            _take_print(state, windows, event)
+            marks |= _PRINT
+    else:
+        marks |= _mark_other(state, windows, event)
     if flags & _LAST == 0:
+        state.open = marks
         return False
-    _emit(state, ring, book, event.ts_event, out)
+    now = max(event.ts_event, state.now)
+    state.now = now
+    state.open = 0
+    if now >= state.timer:
+        _elapse(state, windows, book.events - 1, now)
+    state.cancel_total += marks >> 8
+    changed = marks & _PRINT != 0 and _settle_prints(state, windows, now)
+    if marks & _BOTH and _follow_book(state, book, marks, now) != 0:
+        changed = True
+    if changed:
+        push_flow(state, windows, now)
     return True

@@ -12,7 +12,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from chimera_platform.microstructure.feature_stream import TABLE_NAMES
+from chimera_platform.microstructure.feature_names import FEATURE_NAMES
 from tests.e2e.flow_process import ROOT, chimera
 
 FEED = "sim://?symbols=XAUUSD,XAGUSD&seed=13&days=3&rate=0.5"
@@ -171,9 +171,9 @@ def test_book_features_and_bars_have_the_documented_columns(tmp_path: Path) -> N
     assert {"ts_ns", "seq", *sides} <= set(book.columns)
     assert (book["bid_px_1"] < book["ask_px_1"]).drop_nulls().all()
 
-    assert chimera("features", "--feed", feed, "--out", out)["features"] == list(TABLE_NAMES)
+    assert chimera("features", "--feed", feed, "--out", out)["features"] == list(FEATURE_NAMES)
     features = pl.read_parquet(out)
-    assert {"ts_ns", "seq", "symbol", *TABLE_NAMES} <= set(features.columns)
+    assert {"ts_ns", "seq", "symbol", *FEATURE_NAMES} <= set(features.columns)
 
     counted = chimera("bars", "--feed", feed, "--interval", "5m", "--out", out)
     bars = pl.read_parquet(out)

@@ -17,10 +17,10 @@ from chimera_platform.market.events import BUY, SELL, EventFlag, EventKind, Stat
 from chimera_platform.market.instruments import Universe, load_instruments
 from chimera_platform.microstructure.feature_names import Feature
 from chimera_platform.microstructure.feature_stream import FeatureStream
-from chimera_platform.microstructure.flow_window import new_flow_rings
+from chimera_platform.microstructure.features import new_feature_states
 from tests.reference.book import ReferenceBook
 from tests.reference.event_streams import SECOND, event_streams, make_events
-from tests.reference.features import ReferenceFeatures, order_flow_imbalance
+from tests.reference.features import DEFINED_HERE, ReferenceFeatures, order_flow_imbalance
 
 GOOG = load_instruments()["GOOG"]
 TICK = float(GOOG.tick_size)
@@ -39,12 +39,12 @@ def run_reference(events: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
         vector = features.update(book, event)
         if vector is not None:
             rows.append(vector)
-    return np.array(rows).reshape(-1, len(Feature))
+    return np.array(rows).reshape(-1, len(DEFINED_HERE))
 
 
 def assert_equal(kernel: np.ndarray[Any, Any], reference: np.ndarray[Any, Any]) -> None:
-    assert kernel.shape == reference.shape
-    for feature in Feature:
+    assert len(kernel) == len(reference)
+    for feature in DEFINED_HERE:
         mine, truth = kernel[:, feature], reference[:, feature]
         if feature in EXACT:
             np.testing.assert_array_equal(mine, truth, err_msg=feature.name)
@@ -270,7 +270,7 @@ def test_a_burst_beyond_the_ring_keeps_the_sums_and_counts_what_was_merged() -> 
     rows = [dict(r, ts_event=0) for r in TWO_SIDED]
     rows += [trade(int(rng.choice([BUY, SELL])), 100, int(rng.integers(1, 9)), ts_event=int(t)) for t in ts]
     events = make_events(*rows)
-    exact, tight = FeatureStream(Universe([GOOG])), FeatureStream(Universe([GOOG]), ring_capacity=256)
+    exact, tight = FeatureStream(Universe([GOOG])), FeatureStream(Universe([GOOG]), flow_capacity=256)
     wanted, got = exact.run(events)[1], tight.run(events)[1]
     assert exact.coalesced == 0
     assert tight.coalesced > 0
@@ -280,9 +280,10 @@ def test_a_burst_beyond_the_ring_keeps_the_sums_and_counts_what_was_merged() -> 
     assert gap.max() < 0.05, "a merged entry leaves at most its own span late"
 
 
-def test_a_ring_whose_size_is_no_power_of_two_is_refused() -> None:
+@pytest.mark.parametrize("capacity", [1, 1000, 16384])
+def test_a_capacity_that_is_no_power_of_two_within_bounds_is_refused(capacity: int) -> None:
     with pytest.raises(ConfigurationError, match="power of two"):
-        new_flow_rings(1, 1000)
+        new_feature_states([GOOG], flow_capacity=capacity)
 
 
 def test_an_event_of_an_unknown_instrument_is_refused() -> None:

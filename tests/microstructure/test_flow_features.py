@@ -11,16 +11,24 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from chimera_platform.kernels import kernel
+from chimera_platform.market.book import apply_event, new_books
 from chimera_platform.market.events import BUY, SELL, EventKind
 from chimera_platform.market.instruments import Universe, load_instruments
 from chimera_platform.market.sources import open_source
-from chimera_platform.microstructure.feature_names import FEATURE_COUNT
+from chimera_platform.microstructure.feature_names import FEATURE_DESCRIPTIONS, FEATURE_NAMES, Feature
 from chimera_platform.microstructure.feature_page import feature_page
-from chimera_platform.microstructure.feature_stream import TABLE_NAMES, FeatureStream, FlowFeatureStream
-from chimera_platform.microstructure.flow_feature_names import FLOW_FEATURE_DESCRIPTIONS, FlowFeature
-from chimera_platform.microstructure.flow_feature_vpin import FlowFeatureSettings
-from chimera_platform.microstructure.flow_feature_windows import FLOW_WINDOWS_DTYPE
-from chimera_platform.microstructure.flow_features import FLOW_FEATURE_STATE_DTYPE
+from chimera_platform.microstructure.feature_stream import FeatureStream
+from chimera_platform.microstructure.feature_vector import write_features
+from chimera_platform.microstructure.feature_volume import VolumeTimeSettings
+from chimera_platform.microstructure.features import (
+    FEATURE_STATE_DTYPE,
+    FEATURE_WINDOWS_DTYPE,
+    new_feature_states,
+    new_feature_windows,
+    update_features,
+)
+from chimera_platform.microstructure.fitted_microprice import new_microprice_table
 from tests.reference.event_streams import SECOND, event_streams, make_events
 from tests.reference.flow_features import batch_flow_features
 
@@ -28,16 +36,18 @@ Array = np.ndarray[Any, Any]
 GOOG = load_instruments()["GOOG"]
 TICK = float(GOOG.tick_size)
 MIDNIGHT = 19_000 * 86_400 * SECOND
-SMALL_BUCKETS = FlowFeatureSettings(vpin_calibration_prints=3, vpin_bucket_prints=1, vpin_buckets=4)
+SMALL_BUCKETS = VolumeTimeSettings(calibration_prints=3, bucket_prints=1, buckets=4)
+DEFINED_HERE = [f for f in Feature if f > Feature.MICROPRICE_EDGE or f is Feature.REALISED_VOL_60S]
+DEFINED_HERE.remove(Feature.FITTED_MICROPRICE_EDGE)
 
 
-def run_kernel(events: Array, chosen: FlowFeatureSettings | None = None) -> Array:
-    return FlowFeatureStream(Universe([GOOG]), settings=chosen).run(events)[1][:, FEATURE_COUNT:]
+def run_kernel(events: Array, chosen: VolumeTimeSettings | None = None) -> Array:
+    return FeatureStream(Universe([GOOG]), settings=chosen).run(events)[1]
 
 
 def assert_equal(kernel: Array, batch: Array) -> None:
     assert kernel.shape == batch.shape
-    for feature in FlowFeature:
+    for feature in DEFINED_HERE:
         np.testing.assert_allclose(
             kernel[:, feature], batch[:, feature], rtol=1e-9, atol=1e-14, err_msg=feature.name
         )  # fmt: skip
@@ -82,23 +92,26 @@ def test_long_streams_fill_every_window_and_agree(seed: int, mean_step_s: float)
 
 
 def test_every_feature_is_defined_in_a_busy_market() -> None:
-    values = run_kernel(random_market(1, 3_000, 0.5), SMALL_BUCKETS)
+    table = new_microprice_table()
+    table["is_fitted"], table["adjustment"] = 1, np.arange(16) - 7.5
+    stream = FeatureStream(Universe([GOOG]), SMALL_BUCKETS, microprices=table)
+    values = stream.run(random_market(1, 3_000, 0.5))[1]
     assert not np.isnan(values[-1]).any()
-    varied = {f.name for f in FlowFeature if len(np.unique(values[-500:, f])) > 1}
+    varied = {f.name for f in Feature if len(np.unique(values[-500:, f])) > 1}
     constant = {f"MLOFI_{w}_{k}" for w in ("EVENT", "10S") for k in range(2, 6)} | {"CANCEL_TO_TRADE_60S"}
-    assert varied == {f.name for f in FlowFeature} - constant, "quotes have one level and are never cancelled"
+    assert varied == {f.name for f in Feature} - constant, "quotes have one level and are never cancelled"
 
 
 @settings(max_examples=40, deadline=None)
 @given(event_streams(instruments=2), st.lists(st.integers(0, 200), max_size=6))
 def test_flow_features_do_not_depend_on_how_the_stream_is_cut(events: Array, cuts: list[int]) -> None:
     universe = Universe([GOOG, load_instruments()["AMZN"]])
-    whole, cut = (FlowFeatureStream(universe, settings=SMALL_BUCKETS) for _ in range(2))
+    whole, cut = (FeatureStream(universe, settings=SMALL_BUCKETS) for _ in range(2))
     values = whole.run(events)[1]
     bounds = sorted({0, len(events), *(min(c, len(events)) for c in cuts)})
     assert np.concatenate([cut.run(events[b:e])[1] for b, e in pairwise(bounds)]).tobytes() == values.tobytes()
-    assert cut.flow_states.tobytes() == whole.flow_states.tobytes()
-    assert cut.flow_windows.tobytes() == whole.flow_windows.tobytes()
+    assert cut.states.tobytes() == whole.states.tobytes()
+    assert cut.windows.tobytes() == whole.windows.tobytes()
 
 
 @settings(max_examples=40, deadline=None)
@@ -111,15 +124,61 @@ def test_what_comes_later_changes_nothing_before(events: Array, other: Array, sh
     assert run_kernel(events)[:rows].tobytes() == run_kernel(perturbed)[:rows].tobytes()
 
 
+@kernel
+def _run_asked_at(book: Any, states: Any, windows: Any, microprice: Any, events: Any, asked: Any, values: Any) -> None:
+    for i in range(events.shape[0]):
+        apply_event(book, events[i])
+        if update_features(states[0], windows[0], book, events[i]) and asked[i]:
+            write_features(states[0], windows[0], book, microprice, values[i])
+
+
+def asked_at(events: Array, asked: Array) -> Array:
+    """Return the features of the events at which they are asked for, NaN elsewhere."""
+    values = np.full((len(events), len(Feature)), np.nan)
+    states, windows = new_feature_states([GOOG], SMALL_BUCKETS), new_feature_windows(1)
+    _run_asked_at(new_books(1)[0], states, windows, new_microprice_table()[0], events, asked, values)
+    return values
+
+
 @settings(max_examples=40, deadline=None)
-@given(event_streams())
-def test_the_first_kernel_is_unchanged_and_nothing_is_infinite(events: Array) -> None:
-    both = FlowFeatureStream(Universe([GOOG])).run(events)[1]
-    assert (
-        np.ascontiguousarray(both[:, :FEATURE_COUNT]).tobytes()
-        == FeatureStream(Universe([GOOG])).run(events)[1].tobytes()
+@given(event_streams(start_ns=MIDNIGHT - 20 * SECOND), st.integers(0, 2**32 - 1))
+def test_the_values_do_not_depend_on_how_often_one_asks(events: Array, seed: int) -> None:
+    asked = np.random.default_rng(seed).random(len(events)) < 0.1
+    seldom, always = asked_at(events, asked), asked_at(events, np.ones(len(events), bool))
+    assert seldom[asked].tobytes() == always[asked].tobytes()
+
+
+@pytest.mark.parametrize("mean_step_s", [0.02, 0.5, 3.0])
+def test_asking_once_after_a_long_time_gives_what_asking_always_does(mean_step_s: float) -> None:
+    events = random_market(7, 6_000, mean_step_s)
+    asked = np.arange(len(events)) % 1999 == 0
+    seldom, always = asked_at(events, asked), asked_at(events, np.ones(len(events), bool))
+    assert not np.isnan(seldom[asked][-1, Feature.REALISED_VOL_10S])
+    assert seldom[asked].tobytes() == always[asked].tobytes()
+
+
+def test_a_fitted_microprice_is_shown_in_spreads() -> None:
+    table = new_microprice_table()
+    table["is_fitted"], table["imbalance_bins"], table["spreads_max"] = 1, 2, 3
+    table["adjustment"][:, :, :2] = [-1.0, 1.0]
+    events = make_events(
+        level(BUY, 99, 8, flags=0), level(SELL, 101, 7), level(BUY, 99, 1), level(BUY, 101, 9), level(BUY, 102, 9)
     )
-    assert not np.isinf(both).any()
+    values = FeatureStream(Universe([GOOG]), microprices=table).run(events)[1][:, Feature.FITTED_MICROPRICE_EDGE]
+    assert values[:2].tolist() == [0.5 / 2, -0.5 / 2], "half a tick in a spread of two"
+    assert np.isnan(values[2:]).all(), "locked, crossed"
+    assert np.isnan(run_kernel(events)[:, Feature.FITTED_MICROPRICE_EDGE]).all(), "no table"
+
+
+def test_lots_of_a_print_are_split_among_the_buckets_that_it_fills() -> None:
+    prints = [trade(BUY, 100, 2), trade(BUY, 100, 2), trade(BUY, 100, 2)]  # buckets of two lots from here on
+    prints += [trade(SELL, 98, 1), trade(BUY, 103, 8), trade(SELL, 101, 1), trade(SELL, 99, 2)]
+    values = run_kernel(make_events(level(BUY, 99, 8, flags=0), level(SELL, 101, 7), *prints), SMALL_BUCKETS)
+    # the eight lots at 103 fill a bucket that one sold lot began, three more, and half of one that a sold lot ends
+    imbalance = values[:, Feature.TRADE_IMBALANCE_VOLUME]
+    assert np.isnan(imbalance[:5]).all()
+    assert imbalance[5:].tolist() == [(0 + 2 + 2 + 2) / 8, (2 + 2 + 2 + 0) / 8, (2 + 2 + 0 - 2) / 8]
+    assert values[5, Feature.REALISED_VOL_VOLUME] == pytest.approx(np.log(103 / 100), rel=1e-12)
 
 
 def test_huge_prices_and_sizes_stay_defined() -> None:
@@ -129,8 +188,8 @@ def test_huge_prices_and_sizes_stay_defined() -> None:
     )
     values = run_kernel(events, SMALL_BUCKETS)
     assert not np.isinf(values).any()
-    assert values[1, FlowFeature.CUMULATIVE_DELTA] == huge
-    assert values[2, FlowFeature.CUMULATIVE_DELTA] == 0
+    assert values[1, Feature.CUMULATIVE_DELTA] == huge
+    assert values[2, Feature.CUMULATIVE_DELTA] == 0
 
 
 def test_a_refilled_touch_counts_by_its_share() -> None:
@@ -138,7 +197,7 @@ def test_a_refilled_touch_counts_by_its_share() -> None:
         level(BUY, 99, 8, flags=0), level(SELL, 101, 7), level(BUY, 99, 2, ts_event=SECOND),
         level(BUY, 99, 5, ts_event=2 * SECOND), level(SELL, 101, 9, ts_event=2 * SECOND + 1),
     )  # fmt: skip
-    values = run_kernel(events)[:, FlowFeature.RESILIENCE_1S]
+    values = run_kernel(events)[:, Feature.RESILIENCE_1S]
     assert np.isnan(values[:-1]).all()
     assert values[-1] == (5 - 2) / (8 - 2)
 
@@ -149,18 +208,19 @@ def test_spreads_of_a_trade_follow_their_definition() -> None:
         level(BUY, 100, 1, ts_event=3 * SECOND), level(BUY, 99, 1, ts_event=6 * SECOND + 1),
     )  # fmt: skip
     values = run_kernel(events)
-    assert values[1, FlowFeature.EFFECTIVE_SPREAD] == pytest.approx(2 * TICK)
-    assert np.isnan(values[2, FlowFeature.REALISED_SPREAD_5S])
-    assert values[3, FlowFeature.REALISED_SPREAD_5S] == pytest.approx(2 * (101 - 100.5) * TICK)
+    assert values[1, Feature.EFFECTIVE_SPREAD] == pytest.approx(2 * TICK)
+    assert np.isnan(values[2, Feature.REALISED_SPREAD_5S])
+    assert values[3, Feature.REALISED_SPREAD_5S] == pytest.approx(2 * (101 - 100.5) * TICK)
 
 
 def test_a_symbols_memory_is_bounded() -> None:
-    assert FLOW_FEATURE_STATE_DTYPE.itemsize + FLOW_WINDOWS_DTYPE.itemsize < 1_000_000
+    assert FEATURE_STATE_DTYPE.itemsize + FEATURE_WINDOWS_DTYPE.itemsize < 700_000
 
 
-def test_every_column_of_the_table_has_one_name_and_every_flow_feature_a_description() -> None:
-    assert len(set(TABLE_NAMES)) == len(TABLE_NAMES)
-    assert set(FLOW_FEATURE_DESCRIPTIONS) == set(FlowFeature)
+def test_every_feature_has_one_name_and_a_description() -> None:
+    assert len(set(FEATURE_NAMES)) == len(FEATURE_NAMES)
+    assert list(FEATURE_DESCRIPTIONS) == list(Feature)
+    assert all(all(description) for description in FEATURE_DESCRIPTIONS.values())
 
 
 def test_the_feature_page_is_up_to_date() -> None:
@@ -184,8 +244,8 @@ def test_the_kernel_equals_the_batch_definitions_on_real_markets(
 ) -> None:
     source = open_source([real_data / path], form, load_instruments(), [symbol])
     events = next(iter(source.batches(count)))
-    found = FlowFeatureStream(source.universe).run(events)[1][:, FEATURE_COUNT:]
+    found = FeatureStream(source.universe).run(events)[1]
     wanted = batch_flow_features(events, float(source.universe[0].tick_size))
-    defined = [f.name for f in FlowFeature if not np.isnan(wanted[:, f]).all()]
+    defined = [f.name for f in DEFINED_HERE if not np.isnan(wanted[:, f]).all()]
     print(f"{symbol}: {len(wanted)} source events compared, {len(defined)} features defined: {', '.join(defined)}")
     assert_equal(found, wanted)

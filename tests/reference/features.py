@@ -1,4 +1,4 @@
-"""The features as their definitions: whole histories are kept and every value is computed from them afresh."""
+"""The first fourteen features as their definitions: whole histories are kept, every value is computed afresh."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from bisect import bisect_left
 from typing import Any
 
 from chimera_platform.market.events import EventFlag, EventKind
-from chimera_platform.microstructure.feature_names import FEATURE_COUNT, Feature
+from chimera_platform.microstructure.feature_names import Feature
 from tests.reference.book import ReferenceBook
 
 SECOND = 1_000_000_000
 DAY = 86_400 * SECOND
 NAN = math.nan
+DEFINED_HERE = list(Feature)[: Feature.MICROPRICE_EDGE + 1]
 BOOK_CHANGES = {
     EventKind.ADD,
     EventKind.MODIFY,
@@ -104,7 +105,7 @@ class ReferenceFeatures:
         self.flow.append((now, e))
         self.open_records = []
 
-        out = [NAN] * FEATURE_COUNT
+        out = [NAN] * len(DEFINED_HERE)
         window = [(ts, x) for ts, x in self.flow if now - 10 * SECOND < ts <= now]
         ofi, absolute = sum(x for _, x in window), sum(abs(x) for _, x in window)
         signed = [(sign, size) for ts, sign, _, size in self.trades if now - 10 * SECOND < ts <= now]

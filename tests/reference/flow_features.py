@@ -1,8 +1,9 @@
-"""The order-flow features as batch definitions: the whole stream is first observed, then computed on as arrays."""
+"""The features beyond the first fourteen as batch definitions: the stream is observed, then computed on as arrays."""
 
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from statistics import NormalDist
 from typing import Any
 
@@ -10,13 +11,20 @@ import numpy as np
 
 from chimera_platform.market.book import BOOK_LEVELS
 from chimera_platform.market.events import EventFlag, EventKind
-from chimera_platform.microstructure.flow_feature_names import FLOW_FEATURE_COUNT, FlowFeature
-from chimera_platform.microstructure.flow_feature_vpin import FlowFeatureSettings
+from chimera_platform.microstructure.feature_names import FEATURE_COUNT, Feature
+from chimera_platform.microstructure.feature_volume import VolumeTimeSettings
 from tests.reference.book import ReferenceBook
 from tests.reference.features import BOOK_CHANGES, DAY, SECOND, order_flow_imbalance
 
 Array = np.ndarray[Any, Any]
 NO_LEVEL = (0, 0)
+SECONDS = [
+    Feature.REALISED_VOL_10S,
+    Feature.REALISED_VOL_60S,
+    Feature.REALISED_VOL_600S,
+    Feature.BIPOWER_VARIATION_60S,
+    Feature.KYLE_LAMBDA_300S,
+]
 
 
 def pad(levels: list[tuple[int, int]], count: int) -> list[tuple[int, int]]:
@@ -96,36 +104,37 @@ def quotient(numerator: Array, denominator: Array) -> Array:
     return np.divide(numerator, denominator, out=np.full(len(numerator), np.nan), where=denominator != 0)
 
 
-def batch_flow_features(events: Array, tick_size: float, settings: FlowFeatureSettings | None = None) -> Array:
-    """Return the vectors at every source event, shape (m, FLOW_FEATURE_COUNT)."""
+def batch_flow_features(events: Array, tick_size: float, settings: VolumeTimeSettings | None = None) -> Array:
+    """Return the vectors at every source event, shape (m, FEATURE_COUNT); what is not defined here stays NaN."""
     seen = Observation(events)
     rows, n = seen.rows, len(seen.rows)
-    out = np.full((n, FLOW_FEATURE_COUNT), np.nan)
+    out = np.full((n, FEATURE_COUNT), np.nan)
     if n == 0:
         return out
     prints = np.array(seen.prints, np.int64).reshape(-1, 5)
     prints = prints[prints[:, 0] < n]
     now = np.array([r["now"] for r in rows])
-    _multi_level_flow(rows, now, out)
+    e = _multi_level_flow(rows, now, out)
     _trades(rows, now, prints, out)
     mids, live = _book_shape(rows, now, prints, out)
     _seconds(now, mids, live, prints, tick_size, out)
     _spreads(now, mids, live, prints, tick_size, out)
     _resilience(rows, now, out)
-    _vpin(prints, n, settings or FlowFeatureSettings(), out)
+    _volume_time(prints, e[:, 0], settings or VolumeTimeSettings(), out)
     return out
 
 
-def _multi_level_flow(rows: list[dict[str, Any]], now: Array, out: Array) -> None:
+def _multi_level_flow(rows: list[dict[str, Any]], now: Array, out: Array) -> Array:
     e = np.zeros((len(rows), 5), np.int64)
     for i in range(1, len(rows)):
         if rows[i]["trusted"] and rows[i - 1]["trusted"] and rows[i]["changed"]:
             for k in range(5):
                 before, after = (rows[j]["bids"][k] + rows[j]["asks"][k] for j in (i - 1, i))
                 e[i, k] = order_flow_imbalance(before, after)
-    out[:, :5] = e
-    out[:, 5:10] = in_window(now, e, SECOND // 100, 1000)
-    out[:, FlowFeature.ARRIVAL_INTENSITY_10S] = in_window(now, np.ones(len(now), np.int64), SECOND // 100, 1000) / 10
+    out[:, Feature.MLOFI_EVENT_2 : Feature.MLOFI_EVENT_5 + 1] = e[:, 1:]
+    out[:, Feature.MLOFI_10S_2 : Feature.MLOFI_10S_5 + 1] = in_window(now, e[:, 1:], SECOND // 10, 100)
+    out[:, Feature.ARRIVAL_INTENSITY_10S] = in_window(now, np.ones(len(now), np.int64), SECOND // 10, 100) / 10
+    return e
 
 
 def _trades(rows: list[dict[str, Any]], now: Array, prints: Array, out: Array) -> None:
@@ -136,11 +145,11 @@ def _trades(rows: list[dict[str, Any]], now: Array, prints: Array, out: Array) -
     np.add.at(count, prints[:, 0], 1)
     cancels = np.array([r["cancels"] for r in rows])
     bought, sold, printed, withdrawn = (in_window(now, x, SECOND // 10, 600) for x in (buy, sell, count, cancels))
-    out[:, FlowFeature.TRADE_IMBALANCE_60S] = quotient(bought - sold, bought + sold)
-    out[:, FlowFeature.CANCEL_TO_TRADE_60S] = quotient(withdrawn, printed)
+    out[:, Feature.TRADE_IMBALANCE_60S] = quotient(bought - sold, bought + sold)
+    out[:, Feature.CANCEL_TO_TRADE_60S] = quotient(withdrawn, printed)
     first_of_day = np.searchsorted(now // DAY, now // DAY, side="left")
     total = np.concatenate([[0], np.cumsum(buy - sell)])
-    out[:, FlowFeature.CUMULATIVE_DELTA] = total[1:] - total[first_of_day]
+    out[:, Feature.CUMULATIVE_DELTA] = total[1:] - total[first_of_day]
 
 
 def _book_shape(rows: list[dict[str, Any]], now: Array, prints: Array, out: Array) -> tuple[Array, Array]:
@@ -152,15 +161,15 @@ def _book_shape(rows: list[dict[str, Any]], now: Array, prints: Array, out: Arra
             continue
         live[i], mids[i] = True, bids[0][0] + asks[0][0]
         deep_bid, deep_ask = sum(q for _, q in bids), sum(q for _, q in asks)
-        out[i, FlowFeature.DEPTH_IMBALANCE_10] = (deep_bid - deep_ask) / (deep_bid + deep_ask)
-        for name, side in ((FlowFeature.BOOK_SLOPE_BID_5, bids[:5]), (FlowFeature.BOOK_SLOPE_ASK_5, asks[:5])):
+        out[i, Feature.DEPTH_IMBALANCE_10] = (deep_bid - deep_ask) / (deep_bid + deep_ask)
+        for name, side in ((Feature.BOOK_SLOPE_BID_5, bids[:5]), (Feature.BOOK_SLOPE_ASK_5, asks[:5])):
             out[i, name] = sum(q for _, q in side) / (abs(side[0][0] - side[-1][0]) + 1)
         day = prints[(prints[:, 0] <= i) & (prints[:, 1] // DAY == now[i] // DAY)]
         volume, notional = int(day[:, 4].sum()), int((day[:, 3] * day[:, 4]).sum())
         spread = asks[0][0] - bids[0][0]
         if volume and spread:
             away = int(mids[i]) * volume - 2 * notional
-            out[i, FlowFeature.VWAP_DEVIATION_SPREADS] = away / (2 * volume * spread)
+            out[i, Feature.VWAP_DEVIATION_SPREADS] = away / (2 * volume * spread)
     return mids, live
 
 
@@ -185,7 +194,7 @@ def _seconds(now: Array, mids: Array, live: Array, prints: Array, tick_size: flo
         if g not in done and g >= 0:
             done[g] = _at_second(returns[:g], x[max(g - 300, 0) : g], y[max(g - 300, 0) : g], tick_size)
         if g >= 0 and ts[0] <= now[i]:
-            out[i, FlowFeature.REALISED_VOL_GRID_10S : FlowFeature.KYLE_LAMBDA_300S + 1] = done[g]
+            out[i, SECONDS] = done[g]
 
 
 def _at_second(returns: Array, x: Array, y: Array, tick_size: float) -> Array:
@@ -210,7 +219,7 @@ def _spreads(now: Array, mids: Array, live: Array, prints: Array, tick_size: flo
     times, at = now[live], np.flatnonzero(live)
     effective = [(int(p[0]), p[2] * (2 * p[3] - mids[at[at < p[0]][-1]])) for p in signed if (at < p[0]).any()]
     for i, value in effective:
-        out[i:, FlowFeature.EFFECTIVE_SPREAD] = value * tick_size
+        out[i:, Feature.EFFECTIVE_SPREAD] = value * tick_size
     bucket = now[signed[:, 0]] // (SECOND // 100)
     last_of_bucket = np.append(bucket[1:] != bucket[:-1], True) if len(signed) else np.zeros(0, bool)
     for p in signed[last_of_bucket]:
@@ -218,7 +227,7 @@ def _spreads(now: Array, mids: Array, live: Array, prints: Array, tick_size: flo
         shown_from = np.searchsorted(now, due, side="right")
         k = np.searchsorted(times, due, side="right")
         if shown_from < len(now) and k:
-            out[shown_from:, FlowFeature.REALISED_SPREAD_5S] = p[2] * (2 * p[3] - mids[at[k - 1]]) * tick_size
+            out[shown_from:, Feature.REALISED_SPREAD_5S] = p[2] * (2 * p[3] - mids[at[k - 1]]) * tick_size
 
 
 def _resilience(rows: list[dict[str, Any]], now: Array, out: Array) -> None:
@@ -238,28 +247,50 @@ def _resilience(rows: list[dict[str, Any]], now: Array, out: Array) -> None:
                 if side not in watched and size and 2 * (size - left) >= size:
                     watched[side] = (price, left, size - left, int(now[i]) + SECOND)
         if shares:
-            out[i, FlowFeature.RESILIENCE_1S] = sum(shares[-32:]) / len(shares[-32:])
+            out[i, Feature.RESILIENCE_1S] = sum(shares[-32:]) / len(shares[-32:])
 
 
 def _lots(levels: list[tuple[int, int]], sign: int, price: int) -> int:
     return sum(q for p, q in levels[:5] if q and sign * p >= sign * price)
 
 
-def _vpin(prints: Array, n: int, settings: FlowFeatureSettings, out: Array) -> None:
-    if len(prints) < settings.vpin_calibration_prints:
+def _volume_time(prints: Array, e: Array, settings: VolumeTimeSettings, out: Array) -> None:
+    """Buckets of equal volume after the prints that fix it; ``prints`` are all, ``e`` the touch's OFI by row."""
+    if len(prints) < settings.calibration_prints:
         return
-    first = prints[: settings.vpin_calibration_prints]
-    bucket = max(int(first[:, 4].sum()) * settings.vpin_bucket_prints // len(first), 1)
-    rest = prints[len(first) :]
+    first, rest = prints[: settings.calibration_prints], prints[settings.calibration_prints :]
+    volume = max(int(first[:, 4].sum()) * settings.bucket_prints // len(first), 1)
     traded = np.cumsum(rest[:, 4])
-    closes = [int(first[-1, 3])]
-    count = settings.vpin_buckets
+    closed = int(traded[-1]) // volume if len(rest) else 0
+    closing = [np.searchsorted(traded, number * volume, side="left") for number in range(1, closed + 1)]
+    rows = [int(first[-1, 0]), *(int(rest[i, 0]) for i in closing)]  # of the prints that close
+    closes = [int(first[-1, 3]), *(int(rest[i, 3]) for i in closing)]
+    bought = [_lots_of_bucket(rest, traded, b * volume, volume) for b in range(closed)]
+    flow = [int(e[begin:end].sum()) for begin, end in pairwise(rows)]
+    count = settings.buckets
     imbalance: list[float] = []
-    for number in range(1, int(traded[-1]) // bucket + 1 if len(rest) else 0):
-        p = rest[np.searchsorted(traded, number * bucket, side="left")]
-        closes.append(int(p[3]))
-        deviation = float(np.std(np.diff(closes)[-count:]))
-        z = (closes[-1] - closes[-2]) / deviation if deviation > 0 else 0.0
+    for number in range(1, closed + 1):
+        deviation = float(np.std(np.diff(closes[: number + 1])[-count:]))
+        z = (closes[number] - closes[number - 1]) / deviation if deviation > 0 else 0.0
         imbalance.append(abs(2 * NormalDist().cdf(z) - 1))
+        shown = out[rows[number] :]
+        if number >= 10:
+            shown[:, Feature.PRICE_RETURN_VOLUME_10] = log_return(closes[number], closes[number - 10])
         if number >= count:
-            out[int(p[0]) :, FlowFeature.VPIN] = sum(imbalance[-count:]) / count
+            window = range(number - count, number)
+            total, absolute = sum(flow[b] for b in window), sum(abs(flow[b]) for b in window)
+            squares = [log_return(closes[b + 1], closes[b]) ** 2 for b in window]
+            shown[:, Feature.VPIN] = sum(imbalance[-count:]) / count
+            shown[:, Feature.TRADE_IMBALANCE_VOLUME] = sum(bought[b] for b in window) / (count * volume)
+            shown[:, Feature.OFI_NORM_VOLUME] = total / absolute if absolute else np.nan
+            shown[:, Feature.REALISED_VOL_VOLUME] = math.sqrt(math.fsum(squares))
+
+
+def _lots_of_bucket(prints: Array, traded: Array, begin: int, volume: int) -> int:
+    """Bought less sold lots among the ``volume`` lots that follow the first ``begin``; unsigned ones count nothing."""
+    inside = np.minimum(traded, begin + volume) - np.maximum(traded - prints[:, 4], begin)
+    return int((np.maximum(inside, 0) * prints[:, 2]).sum())
+
+
+def log_return(now: int, before: int) -> float:
+    return math.log1p((now - before) / before) if now > 0 and before > 0 else math.nan
