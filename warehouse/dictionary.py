@@ -13,7 +13,7 @@ from pathlib import Path
 from chimera_platform.execution import records
 from chimera_platform.journal.schema import TABLES, VECTOR_NAMES, Table
 from chimera_platform.market import events
-from chimera_platform.microstructure import feature_names
+from chimera_platform.microstructure.feature_names import FEATURE_DESCRIPTIONS
 from warehouse.migrate import ENUMERATIONS, migration_files
 from warehouse.relations import relations
 
@@ -76,7 +76,7 @@ def _journal_section(table: Table) -> Iterator[str]:
     yield "| column | type | meaning |\n|---|---|---|"
     if table.implied:
         yield f"| `{table.row_number}` | int64 | row number in the run, from 0 |"
-    features = {f.name.lower(): c for f, c in zip(feature_names.Feature, _feature_comments(), strict=True)}
+    features = {f.name.lower(): f"{d.unit}: {d.formula}".replace("|", "\\|") for f, d in FEATURE_DESCRIPTIONS.items()}
     for name in table.dtype.names or ():
         if name in VECTOR_NAMES:
             for column in VECTOR_NAMES[name]:
@@ -87,21 +87,18 @@ def _journal_section(table: Table) -> Iterator[str]:
     yield ""
 
 
-def _feature_comments() -> list[str]:
-    return [comment for _, _, comment in _MEMBER.findall(inspect.getsource(feature_names))]
-
-
 def _table_sections() -> Iterator[str]:
-    for path in migration_files():
-        for grain, name, body in _CREATE.findall(path.read_text(encoding="utf-8")):
-            if name.removeprefix("staging.") in TABLES:
-                continue
-            grain, _, key = grain.partition("; key: ")
-            yield f"### {name}\n\nOne row: {grain}. Key: `{key.replace(', ', '`, `')}`.\n"
-            yield "| column | type | meaning |\n|---|---|---|"
-            for column, kind, comment in _COLUMN.findall(body):
-                yield f"| `{column}` | {kind.lower()} | {comment} |"
-            yield ""
+    created = (found for path in migration_files() for found in _CREATE.findall(path.read_text(encoding="utf-8")))
+    tables = {name: (grain, body) for grain, name, body in created}  # a later migration may make a table anew
+    for name, (grain, body) in tables.items():
+        if name.removeprefix("staging.") in TABLES:
+            continue
+        grain, _, key = grain.partition("; key: ")
+        yield f"### {name}\n\nOne row: {grain}. Key: `{key.replace(', ', '`, `')}`.\n"
+        yield "| column | type | meaning |\n|---|---|---|"
+        for column, kind, comment in _COLUMN.findall(body):
+            yield f"| `{column}` | {kind.lower()} | {comment} |"
+        yield ""
 
 
 def _relation_sections() -> Iterator[str]:

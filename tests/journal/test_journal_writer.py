@@ -60,7 +60,7 @@ def test_a_segment_is_named_after_its_rows_and_its_footer_describes_it(tmp_path:
     first, last = JournalReader(tmp_path / "r").footers("events")
     assert (last.first, last.last, last.rows, last.day) == (100, 129, 30, "2023-11-14")
     assert first.sha256 == content_hash(rows[:100])
-    assert (first.run_id, first.table, first.schema) == ("r", "events", 1)
+    assert (first.run_id, first.table, first.schema) == ("r", "events", SCHEMA_VERSION)
 
 
 def test_the_features_of_an_intent_are_columns_of_their_own_names() -> None:
