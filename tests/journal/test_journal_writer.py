@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from chimera_platform.errors import JournalError
 from chimera_platform.journal.manifest import RunManifest
 from chimera_platform.journal.reader import JournalReader
-from chimera_platform.journal.schema import NS_PER_DAY, TABLES, VECTOR_NAMES, content_hash
+from chimera_platform.journal.schema import NS_PER_DAY, SCHEMA_VERSION, TABLES, VECTOR_NAMES, content_hash
 from chimera_platform.journal.segments import Segment, read_footer
 from chimera_platform.journal.writer import JournalSettings, JournalWriter
 from tests.reference.recorded_run import manifest, record_run
