@@ -16,7 +16,7 @@ _VWAP_DEVIATION = int(Feature.VWAP_DEVIATION)
 _OFI_NORM = int(Feature.OFI_NORM_10S)
 _MID_RETURN = int(Feature.MID_RETURN_10S)
 _MICROPRICE_EDGE = int(Feature.MICROPRICE_EDGE)
-_FITTED_EDGE = int(getattr(Feature, "FITTED_MICROPRICE_EDGE", Feature.MICROPRICE_EDGE))
+_FITTED_EDGE = int(Feature.FITTED_MICROPRICE_EDGE)
 
 
 class Look(NamedTuple):
