@@ -72,13 +72,22 @@ def _by_engine(rows: list[dict[str, Any]]) -> dict[str, dict[str, float]]:
     return sums
 
 
+_UNFIT_INTENTS = """
+    SELECT f.intent_no FROM staging.fills AS f
+    JOIN learning.data_quality AS q ON q.run_id = f.run_id AND q.day = f.day AND q.quarantined
+    WHERE f.run_id = ?"""
+
+
 def weights_from_fills(workdir: WorkDir, settings: WeightSettings | None = None) -> dict[str, Any]:
-    """Return the engine weights that the closed trades of all runs speak for, and how many trades there are."""
+    """Return the engine weights that the closed trades of all runs speak for, and how many trades there are.
+
+    A trade with a fill on a quarantined day does not count.
+    """
     connection = connect(workdir)
     try:
         returns: dict[int, list[Array]] = {int(engine): [] for engine in Engine}
         for run_id in run_days(connection):
-            fills = read_rows(connection, "fills", "run_id = ?", [run_id])
+            fills = read_rows(connection, "fills", f"run_id = ? AND intent_no NOT IN ({_UNFIT_INTENTS})", [run_id] * 2)
             for engine, trades in trade_returns(fills, run_universe(workdir, run_id).records).items():
                 returns[engine].append(trades)
     finally:

@@ -31,7 +31,7 @@ ASSETS: list[Any] = [
     release.promoted,
 ]
 CHECKS = [
-    learning_checks.fit_to_learn_from,
+    learning_checks.data_quality_checks,
     learning_checks.reconciliation,
     learning_checks.features_equal_recomputed,
     learning_checks.labels_stay_in_their_day,

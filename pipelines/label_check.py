@@ -14,12 +14,15 @@ SELECT
     count(*) FILTER (NOT l.features_equal),
     coalesce(min('run ' || n.run_id || ', intent ' || n.intent_no) FILTER (NOT l.features_equal), ''),
     count(*) FILTER (l.outcome <= 3 AND l.horizon_end_ts >= epoch_ns(n.day + INTERVAL 1 DAY)),
-    count(*) FILTER (l.intent_no IS NULL AND n.event_no <= e.last_event)
+    count(*) FILTER (l.intent_no IS NULL AND n.event_no <= e.last_event AND u.day IS NULL)
 FROM staging.intents AS n
 LEFT JOIN learning.labelled_intents AS l ON l.run_id = n.run_id AND l.intent_no = n.intent_no AND l.day = n.day
 LEFT JOIN (
     SELECT run_id, max(last_row) AS last_event FROM staging.segments WHERE table_name = 'events' GROUP BY ALL
 ) AS e ON e.run_id = n.run_id
+LEFT JOIN (
+    SELECT run_id, day FROM learning.data_quality WHERE quarantined
+) AS u ON u.run_id = n.run_id AND u.day = n.day
 """
 
 

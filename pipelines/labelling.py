@@ -17,6 +17,7 @@ from chimera_platform.market.instruments import Universe
 from chimera_platform.microstructure.feature_names import FEATURE_COUNT
 from chimera_platform.microstructure.feature_stream import FeatureStream
 from chimera_platform.workdir import WorkDir
+from pipelines.quality import quarantined_days
 from pipelines.rows import Array, as_columns, event_batches, read_rows, replace_days, run_days, run_universe
 from warehouse.connection import connect
 
@@ -47,14 +48,17 @@ class _MarketDay:
 def label_days(workdir: WorkDir, days: Sequence[str] | None = None) -> list[DayLabels]:
     """Label the intents of the given UTC days (None: all) and replace them in ``learning.labelled_intents``.
 
-    A run's events are followed from its start, because a book is the sum of all that came before.
+    A run's events are followed from its start, because a book is the sum of all that came before. A quarantined day
+    gets no labels, only its closing quotes: money was made or lost on it all the same.
     """
     connection = connect(workdir)
     try:
+        unfit = quarantined_days(connection)
         done: list[DayLabels] = []
         tables: dict[tuple[str, str], dict[str, pa.Table]] = {}
         for run_id, its_days in run_days(connection, days).items():
-            for result, columns in _label_run(connection, workdir, run_id, its_days):
+            unfit_days = {day for day in its_days if (run_id, day) in unfit}
+            for result, columns in _label_run(connection, workdir, run_id, its_days, unfit_days):
                 done.append(result)
                 tables[run_id, result.day] = columns
     finally:
@@ -64,7 +68,7 @@ def label_days(workdir: WorkDir, days: Sequence[str] | None = None) -> list[DayL
 
 
 def unlabelled_days(workdir: WorkDir) -> list[str]:
-    """Return the UTC days on which some run has more intents than have been through labelling."""
+    """Return the UTC days on which some run has other labels than intents, or any although it is quarantined."""
     connection = connect(workdir)
     try:
         query = """
@@ -75,14 +79,18 @@ def unlabelled_days(workdir: WorkDir) -> list[str]:
                 ON i.run_id = s.run_id AND i.day = s.day
             LEFT JOIN (SELECT DISTINCT run_id, day FROM learning.closing_quotes) AS q
                 ON q.run_id = s.run_id AND q.day = s.day
-            WHERE s.table_name = 'events' AND (coalesce(i.n, 0) <> coalesce(l.n, 0) OR q.day IS NULL) ORDER BY ALL"""
+            LEFT JOIN (SELECT run_id, day FROM learning.data_quality WHERE quarantined) AS u
+                ON u.run_id = s.run_id AND u.day = s.day
+            WHERE s.table_name = 'events'
+                AND (q.day IS NULL OR coalesce(l.n, 0) <> CASE WHEN u.day IS NULL THEN coalesce(i.n, 0) ELSE 0 END)
+            ORDER BY ALL"""
         return [day for (day,) in connection.execute(query).fetchall()]
     finally:
         connection.close()
 
 
 def _label_run(
-    connection: duckdb.DuckDBPyConnection, workdir: WorkDir, run_id: str, days: list[str]
+    connection: duckdb.DuckDBPyConnection, workdir: WorkDir, run_id: str, days: list[str], unfit_days: set[str]
 ) -> Iterator[tuple[DayLabels, dict[str, pa.Table]]]:
     universe = run_universe(workdir, run_id)
     manifest = RunManifest.read(workdir.run_folder(run_id))
@@ -92,7 +100,7 @@ def _label_run(
     intents = {
         _day_number(day): read_rows(
             connection, "intents", f"run_id = ? AND day = ?::DATE AND {known}", [run_id, day, run_id]
-        )
+        )[: 0 if day in unfit_days else None]
         for day in days
     }
     market, quotes = _follow_market(connection, run_id, max(days), universe, intents)

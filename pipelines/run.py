@@ -19,7 +19,7 @@ from pipelines.defs.journal.partitions import PARTITIONS, register
 from pipelines.defs.resources import WorkDirResource
 from pipelines.instance import open_instance
 from pipelines.labelling import label_days, unlabelled_days
-from pipelines.quality import inspect_days, uninspected_days
+from pipelines.quality import inspect_days, judge_again, uninspected_days
 from pipelines.training import build_candidate, last_promotion, promote_candidate, train_challenger, weigh_engines
 from pipelines.warehouse_counts import rows_of
 from warehouse.days import days as journal_days
@@ -153,6 +153,7 @@ def _prepare(workdir: WorkDir, say: Progress) -> None:
     if uninspected:
         say(f"inspecting {len(uninspected)} days")
         inspect_days(workdir, uninspected)
+    judge_again(workdir)
     unlabelled = unlabelled_days(workdir)
     if unlabelled:
         say(f"labelling {len(unlabelled)} days")

@@ -21,6 +21,7 @@ from chimera_platform.cli.doctor import doctor
 from chimera_platform.cli.flow_commands import replay, run
 from chimera_platform.cli.learning_commands import attribute, releases, train
 from chimera_platform.cli.output import emit
+from chimera_platform.cli.quality_command import quality
 from chimera_platform.cli.serve import serve
 from chimera_platform.cli.signals_command import signals
 from chimera_platform.cli.warehouse_commands import ingest, rebuild, sql
@@ -65,6 +66,7 @@ for _command in (
     sql,
     train,
     attribute,
+    quality,
     doctor,
     bench,
     serve,

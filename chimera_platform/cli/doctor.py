@@ -52,6 +52,7 @@ def doctor(workdir: o.WorkdirOption = o.DEFAULT_WORKDIR, as_json: o.JsonOption =
         _clock(workdir),
         _lock(workdir),
         _attempt("journal", lambda: _journal(workdir), "follow the message: it names the damaged file"),
+        _quality(workdir),
         _attempt("release", lambda: _release(workdir), "promote another release: `chimera release promote ID`"),
     ]
     if as_json:
@@ -183,6 +184,23 @@ def _journal(workdir: Path) -> str:
     if not counted:
         return "no runs yet"
     return "; ".join(f"run {run}: {rows['events']:,} events verified" for run, rows in counted.items())
+
+
+def _quality(workdir: Path) -> Check:
+    from chimera_platform.workdir import WorkDir
+    from pipelines.quality import day_table
+    from pipelines.quality_policy import load_policy
+
+    folders = WorkDir(workdir)
+    mend = "see `chimera quality`: it names what is wrong and takes a day in by `--accept DAY --why TEXT`"
+    try:
+        load_policy(folders)
+        days = day_table(folders) if folders.warehouse.is_dir() and any(folders.warehouse.iterdir()) else []
+    except ChimeraError as error:
+        return Check("data quality", False, " ".join(str(error).split()), "mend quality.toml, or run `chimera ingest`")
+    bad = [f"{day['day']}, run {day['run_id']}" for day in days if day["quarantined"]]
+    detail = f"{len(days)} days inspected, {len(bad)} quarantined" + (f": {'; '.join(bad[:5])}" if bad else "")
+    return Check("data quality", not bad, detail, mend, needed=False)
 
 
 def _release(workdir: Path) -> str:

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import pytest
-
 from chimera_platform.workdir import WorkDir
 from pipelines.label_check import label_errors
 from pipelines.labelling import label_days, unlabelled_days
-from pipelines.quality import QualitySettings, inspect_days, quarantine, uninspected_days
+from pipelines.quality import uninspected_days
 from warehouse.connection import connect
 
 Alter = Callable[[WorkDir, str], None]
@@ -79,32 +77,3 @@ def test_new_events_of_a_day_ask_for_its_inspection_again(copy: WorkDir, alter: 
     assert uninspected_days(copy) == []
     alter(copy, f"UPDATE learning.data_quality SET events = events - 1 WHERE day = DATE '{trading_days[1]}'")
     assert uninspected_days(copy) == [trading_days[1]]
-
-
-@pytest.mark.parametrize(
-    ("statement", "reason"),
-    [
-        ("DELETE FROM staging.events WHERE event_no = 100", "missing rows: 1"),
-        ("INSERT INTO staging.events FROM staging.events WHERE event_no = 100", "duplicate rows: 1"),
-        ("UPDATE staging.events SET kind = 10, price = 1 WHERE event_no % 1000 = 0 AND flags & 1 = 1", "gaps: "),
-        ("UPDATE staging.events SET ts_event = ts_event - 3000000000 WHERE event_no % 100 = 0", "clock reversals: "),
-        (
-            "UPDATE staging.events SET price = price + 100000 WHERE kind = 1 AND side = 1 AND event_no % 1000 = 0",
-            "crossed books: ",
-        ),
-    ],
-)
-def test_what_is_wrong_with_a_day_puts_it_in_quarantine(
-    copy: WorkDir, alter: Alter, trading_days: list[str], statement: str, reason: str
-) -> None:
-    alter(copy, statement)
-    found = inspect_days(copy, [trading_days[0]])
-    bad, usable = quarantine(copy, [trading_days[0]])
-    assert reason in found[0].reasons
-    assert usable == 0
-    assert trading_days[0] in bad[0]
-
-
-def test_limits_are_settings(copy: WorkDir, alter: Alter, trading_days: list[str]) -> None:
-    alter(copy, "DELETE FROM staging.events WHERE event_no = 100")
-    assert not inspect_days(copy, [trading_days[0]], QualitySettings(missing_rows_max=1))[0].quarantined

@@ -12,6 +12,7 @@ from pipelines.defs.resources import WorkDirResource
 from pipelines.labelling import label_days
 from pipelines.plots import attribution_plot, days_plot, gates_markdown, model_plot, outcomes_plot, weights_plot
 from pipelines.quality import inspect_days
+from pipelines.quality_policy import QualityCheck
 from pipelines.training import train_challenger, weigh_engines
 
 
@@ -24,23 +25,23 @@ from pipelines.training import train_challenger, weigh_engines
     retry_policy=RETRY,
     pool=WAREHOUSE_POOL,
     kinds={"duckdb", "numba"},
-    description="What is wrong with each run's day, counted: missing, duplicate, out of order, gaps, crossed books.",
+    description="What is wrong with each run's day, counted: rows, clocks, gaps, books, sizes, prices; held to limits.",
 )
 def data_quality(context: dg.AssetExecutionContext, work: WorkDirResource) -> dg.MaterializeResult:
     """Follow the books through the days' events and count."""
     with only_conflicts_are_retried():
         found = inspect_days(work.workdir, list(context.partition_keys))
-    crossed: dict[str, float] = dict.fromkeys(sorted(context.partition_keys), 0)
+    irregular: dict[str, float] = dict.fromkeys(sorted(context.partition_keys), 0)
     for each in found:
-        crossed[each.day] += each.gaps + each.crossed + each.clock_reversals
+        irregular[each.day] += sum(not finding.passed for finding in each.findings)
+    counted = {str(check): max((each.counts[check] for each in found), default=0) for check in QualityCheck}
     return dg.MaterializeResult(
         metadata={
-            "events": sum(each.events for each in found),
-            "gaps": sum(each.gaps for each in found),
-            "crossed": sum(each.crossed for each in found),
-            "clock_reversals": sum(each.clock_reversals for each in found),
+            "events": sum(each.counts["events"] for each in found),
+            **counted,
             "quarantined": [f"{each.day}, run {each.run_id}: {each.reasons}" for each in found if each.quarantined],
-            "irregularities": days_plot(crossed, "gaps, crossings, reversals"),
+            "accepted": [f"{each.day}, run {each.run_id}: {each.accepted}" for each in found if each.accepted],
+            "irregularities": days_plot(irregular, "checks above their limit"),
         }
     )
 

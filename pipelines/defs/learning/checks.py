@@ -1,11 +1,14 @@
 """Checks that stop what is downstream: unfit data, books that do not agree, skewed features, labels that see ahead."""
 
+from collections.abc import Iterator
+
 import dagster as dg
 
 from pipelines.attribution_check import attribution_errors
 from pipelines.defs.resources import WorkDirResource
 from pipelines.label_check import label_errors
-from pipelines.quality import quarantine
+from pipelines.quality import check_results
+from pipelines.quality_policy import SENTENCES
 from pipelines.reconciliation import reconcile, reconciliation_checks
 
 
@@ -15,20 +18,35 @@ def _days(context: dg.AssetCheckExecutionContext) -> list[str] | None:
     return sorted(step.partition_keys) if step.has_partition_key or step.has_partition_key_range else None
 
 
-@dg.asset_check(
-    asset=["learning", "data_quality"],
-    name="fit_to_learn_from",
-    blocking=True,
-    description="No missing or duplicate rows, few gaps and crossings; a range of days goes on without bad ones.",
+@dg.multi_asset_check(
+    name="data_quality_checks",
+    specs=[
+        dg.AssetCheckSpec(
+            str(check),
+            asset=["learning", "data_quality"],
+            blocking=True,
+            description=f"Few enough {sentence}; where some of the run's days are usable, it goes on with those.",
+        )
+        for check, sentence in SENTENCES.items()
+    ],
 )
-def fit_to_learn_from(context: dg.AssetCheckExecutionContext, work: WorkDirResource) -> dg.AssetCheckResult:
-    """Fail where none of the run's days is usable; warn where some are quarantined."""
-    bad, usable = quarantine(work.workdir, _days(context))
-    return dg.AssetCheckResult(
-        passed=not bad,
-        severity=dg.AssetCheckSeverity.WARN if usable else dg.AssetCheckSeverity.ERROR,
-        metadata={"quarantined": bad, "usable": usable},
-    )
+def data_quality_checks(context: dg.AssetCheckExecutionContext, work: WorkDirResource) -> Iterator[dg.AssetCheckResult]:
+    """Say what each check found; stop what is downstream where none of the run's days is usable."""
+    results, usable = check_results(work.workdir, _days(context))
+    for check, result in results.items():
+        yield dg.AssetCheckResult(
+            check_name=str(check),
+            asset_key=["learning", "data_quality"],
+            passed=not result.failed,
+            severity=dg.AssetCheckSeverity.WARN if usable else dg.AssetCheckSeverity.ERROR,
+            metadata={
+                "largest": result.largest,
+                "allowed": result.allowed,
+                "failed": result.failed,
+                "accepted": result.accepted,
+                "usable": usable,
+            },
+        )
 
 
 @dg.asset_check(
