@@ -300,4 +300,11 @@ def test_two_gold_days_hold_every_lot_and_their_levels(real_data: Any) -> None:
     assert tuple(state["finished"].tolist()) == levels_in_ticks(
         [(int(t["price"]), int(t["size"])) for t in before], 0, 700
     )
-    print(f"gold: finished {state['finished']}, nodes {nodes_of(state)}")
+    for parts in (16, 32, 64, 128):
+        finished = []
+        for day in np.unique(days):
+            states = np.zeros(1, SESSION_PROFILE_DTYPE)
+            for part in (trades[days == day], make_events({"kind": EventKind.ADD, "ts_event": int(day + 1) * DAY})):
+                run(part, SessionProfileSettings(visits_a_range=parts), states)
+            finished.append(nodes_of(states[0]))
+        print(f"gold, {parts} parts of the range a visit: nodes (high, low) by day {finished}")
