@@ -272,7 +272,7 @@ def test_no_more_than_the_strongest_nodes_are_kept_in_order_of_price() -> None:
     assert highs == sorted(highs)
 
 
-def test_a_search_takes_less_than_a_third_of_a_millisecond() -> None:
+def test_a_search_takes_well_under_a_millisecond() -> None:
     states = np.zeros(1, SESSION_PROFILE_DTYPE)
     after_a_day(drawn(0, 3_000, (0.6, 1_000, 30), (0.4, 1_150, 30)), states)
     best = float("inf")
@@ -283,7 +283,7 @@ def test_a_search_takes_less_than_a_third_of_a_millisecond() -> None:
         run(end, states=states)
         best = min(best, time.process_time() - began)
     print(f"end of a session: {1e6 * best:.0f} µs")
-    assert best < 1e-3  # a machine shared with others is given three times as long
+    assert best < 0.6e-3  # the goal is half of it; a machine shared with others is given twice as long
 
 
 @pytest.mark.real_data
