@@ -15,6 +15,7 @@ from pipelines.defs.release import assets as release
 from pipelines.defs.release.checks import gates
 from pipelines.defs.release.schedules import NIGHTLY_SCHEDULE
 from pipelines.defs.resources import WorkDirResource
+from pipelines.defs.signals import assets as signals
 from pipelines.defs.warehouse import assets as warehouse
 
 ASSETS: list[Any] = [
@@ -23,10 +24,12 @@ ASSETS: list[Any] = [
     warehouse.models,
     warehouse.upkeep,
     learning.data_quality,
+    signals.detections,
     learning.labels,
     learning.attribution,
     learning.signal_model,
     learning.engine_weights,
+    signals.scorecard,
     release.candidate,
     release.promoted,
 ]

@@ -14,18 +14,20 @@ from matplotlib.figure import Figure
 from chimera_platform.workdir import WorkDir
 from warehouse.connection import connect
 
-_BLUE, _ORANGE, _GREY, _RED = "#2b6cb0", "#dd6b20", "#a0aec0", "#c53030"
+BLUE, ORANGE, GREY, RED = "#2b6cb0", "#dd6b20", "#a0aec0", "#c53030"
 
 
-def _figure(columns: int = 1, width: float = 7.0, height: float = 3.0) -> tuple[Figure, list[Axes]]:
+def figure_of(columns: int = 1, width: float = 7.0, height: float = 3.0, rows: int = 1) -> tuple[Figure, list[Axes]]:
+    """Return a figure, sizes in inches, and its axes row by row."""
     figure = Figure(figsize=(width, height), layout="constrained")
-    axes = [figure.add_subplot(1, columns, k + 1) for k in range(columns)]
+    axes = [figure.add_subplot(rows, columns, k + 1) for k in range(rows * columns)]
     for ax in axes:
         ax.spines[["top", "right"]].set_visible(False)
     return figure, axes
 
 
-def _markdown(figure: Figure, title: str) -> dg.MarkdownMetadataValue:
+def markdown_of(figure: Figure, title: str) -> dg.MarkdownMetadataValue:
+    """Return the figure as Markdown with a small PNG in it."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=90)
     return dg.MetadataValue.md(f"![{title}](data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()})")
@@ -33,11 +35,11 @@ def _markdown(figure: Figure, title: str) -> dg.MarkdownMetadataValue:
 
 def days_plot(counts: Mapping[str, float], what: str) -> dg.MarkdownMetadataValue:
     """Draw one bar a day."""
-    figure, (ax,) = _figure(height=2.5)
-    ax.bar(list(counts), list(counts.values()), color=_BLUE)
+    figure, (ax,) = figure_of(height=2.5)
+    ax.bar(list(counts), list(counts.values()), color=BLUE)
     ax.set_ylabel(what)
     ax.tick_params(axis="x", labelrotation=30)
-    return _markdown(figure, f"{what} by day")
+    return markdown_of(figure, f"{what} by day")
 
 
 def profit_plot(workdir: WorkDir) -> dg.MarkdownMetadataValue:
@@ -49,40 +51,40 @@ def profit_plot(workdir: WorkDir) -> dg.MarkdownMetadataValue:
         ).fetchall()
     finally:
         connection.close()
-    figure, (ax,) = _figure(height=2.8)
-    for engine, colour in zip(sorted({row[0] for row in rows}), (_BLUE, _ORANGE, _GREY), strict=False):
+    figure, (ax,) = figure_of(height=2.8)
+    for engine, colour in zip(sorted({row[0] for row in rows}), (BLUE, ORANGE, GREY), strict=False):
         mine = [(day, pnl) for name, day, pnl in rows if name == engine]
         ax.plot([day for day, _ in mine], [pnl for _, pnl in mine], marker="o", color=colour, label=engine)
-    ax.axhline(0.0, color=_GREY, linewidth=0.8)
+    ax.axhline(0.0, color=GREY, linewidth=0.8)
     ax.set_ylabel("net profit, currency")
     ax.tick_params(axis="x", labelrotation=30)
     if rows:
         ax.legend(frameon=False)
-    return _markdown(figure, "net profit by day")
+    return markdown_of(figure, "net profit by day")
 
 
 def outcomes_plot(won: Mapping[str, int], lost: Mapping[str, int], unlabelled: Mapping[str, int]) -> Any:
     """Draw what became of the intents, stacked by day."""
-    figure, (ax,) = _figure(height=2.8)
+    figure, (ax,) = figure_of(height=2.8)
     days, base = list(won), [0] * len(won)
-    for name, part, colour in (("won", won, _BLUE), ("lost", lost, _ORANGE), ("unlabelled", unlabelled, _GREY)):
+    for name, part, colour in (("won", won, BLUE), ("lost", lost, ORANGE), ("unlabelled", unlabelled, GREY)):
         heights = [part[day] for day in days]
         ax.bar(days, heights, bottom=base, color=colour, label=name)
         base = [a + b for a, b in zip(base, heights, strict=True)]
     ax.set_ylabel("intents")
     ax.tick_params(axis="x", labelrotation=30)
     ax.legend(frameon=False)
-    return _markdown(figure, "outcomes of intents by day")
+    return markdown_of(figure, "outcomes of intents by day")
 
 
 def attribution_plot(engines: Mapping[str, Mapping[str, float]]) -> dg.MarkdownMetadataValue:
     """Draw each engine's parts and what they leave."""
-    figure, (ax,) = _figure(height=2.8)
+    figure, (ax,) = figure_of(height=2.8)
     parts = (
-        ("mid_alpha", 1, _BLUE),
-        ("spread", -1, _ORANGE),
-        ("slippage", -1, _RED),
-        ("fee", -1, _GREY),
+        ("mid_alpha", 1, BLUE),
+        ("spread", -1, ORANGE),
+        ("slippage", -1, RED),
+        ("fee", -1, GREY),
         ("net", 1, "black"),
     )
     width = 0.16
@@ -90,36 +92,36 @@ def attribution_plot(engines: Mapping[str, Mapping[str, float]]) -> dg.MarkdownM
         values = [sign * engine[name] for engine in engines.values()]
         ax.bar([n + (k - 2) * width for n in range(len(engines))], values, width, color=colour, label=name)
     ax.set_xticks(range(len(engines)), list(engines))
-    ax.axhline(0.0, color=_GREY, linewidth=0.8)
+    ax.axhline(0.0, color=GREY, linewidth=0.8)
     ax.set_ylabel("currency")
     ax.legend(frameon=False, ncols=5, fontsize=8)
-    return _markdown(figure, "where the profit came from")
+    return markdown_of(figure, "where the profit came from")
 
 
 def model_plot(challenger: Mapping[str, Any]) -> dg.MarkdownMetadataValue:
     """Draw the calibration on unseen days, the threshold curve, and what the model looks at."""
-    figure, (calibration, threshold, importance) = _figure(3, width=12.0, height=3.2)
+    figure, (calibration, threshold, importance) = figure_of(3, width=12.0, height=3.2)
     table = challenger.get("evaluation", {}).get("calibration", [])
-    calibration.plot([0, 1], [0, 1], color=_GREY, linewidth=0.8)
-    calibration.plot([r["predicted"] for r in table], [r["won"] for r in table], marker="o", color=_BLUE)
+    calibration.plot([0, 1], [0, 1], color=GREY, linewidth=0.8)
+    calibration.plot([r["predicted"] for r in table], [r["won"] for r in table], marker="o", color=BLUE)
     calibration.set(xlabel="predicted", ylabel="won", title="calibration, unseen days")
     curve = challenger["report"]["threshold_curve"]
-    threshold.plot([r["threshold"] for r in curve], [r["net_bps_sum"] for r in curve], color=_BLUE)
-    threshold.axvline(challenger["threshold"], color=_ORANGE)
+    threshold.plot([r["threshold"] for r in curve], [r["net_bps_sum"] for r in curve], color=BLUE)
+    threshold.axvline(challenger["threshold"], color=ORANGE)
     threshold.set(xlabel="threshold", ylabel="net value kept, bps", title="threshold, validation")
     gains = sorted(challenger["report"]["importance"].items(), key=lambda item: item[1])
-    importance.barh([name for name, _ in gains], [gain for _, gain in gains], color=_BLUE)
+    importance.barh([name for name, _ in gains], [gain for _, gain in gains], color=BLUE)
     importance.tick_params(axis="y", labelsize=7)
     importance.set_title("gain by input")
-    return _markdown(figure, "signal model")
+    return markdown_of(figure, "signal model")
 
 
 def weights_plot(weights: Mapping[str, float]) -> dg.MarkdownMetadataValue:
     """Draw the engine weights."""
-    figure, (ax,) = _figure(width=4.0, height=2.2)
-    ax.bar(list(weights), list(weights.values()), color=_BLUE)
+    figure, (ax,) = figure_of(width=4.0, height=2.2)
+    ax.bar(list(weights), list(weights.values()), color=BLUE)
     ax.set(ylim=(0, 1.05), ylabel="weight")
-    return _markdown(figure, "engine weights")
+    return markdown_of(figure, "engine weights")
 
 
 def gates_markdown(gates: list[dict[str, Any]]) -> dg.MarkdownMetadataValue:

@@ -17,6 +17,7 @@ from pipelines.definitions import build
 from pipelines.defs.jobs import DAILY_JOB, NIGHTLY_JOB
 from pipelines.defs.journal.partitions import PARTITIONS, register
 from pipelines.defs.resources import WorkDirResource
+from pipelines.detecting import detect_days, undetected_days
 from pipelines.instance import open_instance
 from pipelines.labelling import label_days, unlabelled_days
 from pipelines.quality import inspect_days, judge_again, uninspected_days
@@ -144,6 +145,20 @@ def derive_learning_tables(workdir: WorkDir, progress: Progress | None = None) -
     """Make the ``learning`` tables of every day that lacks them: after a rebuild from nothing, all of them."""
     if journal_days(workdir):
         attribute(workdir, progress)
+        detect(workdir, progress)
+
+
+def detect(workdir: WorkDir, progress: Progress | None = None) -> dict[str, int]:
+    """Run the detectors over the days that they have not been through; return how often each signal spoke there."""
+    say = progress or _silent
+    days = undetected_days(workdir)
+    if days:
+        say(f"detecting on {len(days)} days")
+    signals: dict[str, int] = {}
+    for each in detect_days(workdir, days):
+        for name, count in each.signals.items():
+            signals[name] = signals.get(name, 0) + count
+    return signals
 
 
 def _prepare(workdir: WorkDir, say: Progress) -> None:

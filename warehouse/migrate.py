@@ -10,7 +10,9 @@ import duckdb
 
 from chimera_platform.errors import WarehouseError
 from chimera_platform.execution import records
-from chimera_platform.market import events
+from chimera_platform.market import city_sessions, events
+from chimera_platform.regimes import names
+from chimera_platform.signals import records as signals
 from chimera_platform.workdir import WorkDir
 from warehouse.connection import CATALOG, first_line, is_conflict, quoted, retry_when_busy
 from warehouse.refresh import refill
@@ -28,6 +30,10 @@ ENUMERATIONS: tuple[type[enum.IntEnum], ...] = (
     records.OrderStatus,
     records.OrderReason,
     records.Liquidity,
+    signals.Detector,
+    signals.Stage,
+    city_sessions.CitySession,
+    names.Regime,
 )
 
 

@@ -33,9 +33,25 @@ BLOCKS_MIN = 5
 FEW = 30  # fewer moments are not spoken of as a sample
 FEWEST = 10  # fewer have no interval
 BIN_CHOICES_NS = tuple(s * 1_000_000_000 for s in (1, 2, 5, 10, 30, 60))
-BINS_WANTED = 400
+WIDE_BINS_NS = tuple(s * 1_000_000_000 for s in (60, 120, 300, 600, 1800, 3600))
+BINS_WANTED, BINS_MAX = 400, 3_000
 PLACEBO_SETS = 200
-_COLUMNS = 11  # of the sums by bin
+SUMS = (
+    "known",  # moments
+    "hits",
+    "misses",
+    "ticks",  # signed
+    "spreads",
+    "with_spread",  # moments
+    "bullish",  # moments
+    "bearish",
+    "seconds",  # unconditional moments
+    "ups",  # of them
+    "downs",
+)
+"""What of a bin is summed up."""
+
+_KNOWN, _HITS, _MISSES, _TICKS = range(4)
 
 MOMENT_DTYPE = np.dtype(
     [
@@ -81,9 +97,14 @@ class Edge:
         return asdict(self)
 
 
-def bin_width(first_ts: int, last_ts: int) -> int:
-    """Return the width of the bins, ns: the narrowest of the choices with at most ``BINS_WANTED`` bins, or 60 s."""
-    return next((w for w in BIN_CHOICES_NS if last_ts - first_ts <= BINS_WANTED * w), BIN_CHOICES_NS[-1])
+def bin_width(span_ns: int) -> int:
+    """Return the width of the bins, ns, for a sample of ``span_ns``.
+
+    The narrowest width up to a minute with at most ``BINS_WANTED`` bins; of longer samples the narrowest from a minute
+    on with at most ``BINS_MAX``, which bounds the memory, or an hour.
+    """
+    narrow = next((w for w in BIN_CHOICES_NS if span_ns <= BINS_WANTED * w), None)
+    return narrow or next((w for w in WIDE_BINS_NS if span_ns <= BINS_MAX * w), WIDE_BINS_NS[-1])
 
 
 def edge(moments: Array, every: Array, horizon: int, bin_ns: int, seed: int = SEED) -> Edge:
@@ -97,28 +118,39 @@ def edge(moments: Array, every: Array, horizon: int, bin_ns: int, seed: int = SE
     bin_ns : width of the bins.
     seed : of the bootstrap.
     """
-    sums = _sums_by_bin(moments, every, horizon, bin_ns)
-    signed = sums[:, 3]
-    floor = 1.0 + HORIZONS_NS[horizon] / bin_ns
-    length = max(optimal_block_length(signed), floor)
-    point = _figures(sums.sum(axis=0)[None])[:, 0]
+    return edge_of_sums(sums_by_bin(moments, every, horizon, bin_ns), len(moments), horizon, bin_ns, seed)
+
+
+def edge_of_sums(sums: Array, moments: int, horizon: int, bin_ns: int, seed: int = SEED) -> Edge:
+    """Return what moments say, of what is summed up by bin; for those who keep the sums and not the moments.
+
+    Parameters
+    ----------
+    sums : shape (bins, len(SUMS)), in time order.
+    moments : how many there are, those without a known return too.
+    horizon, bin_ns, seed : as of :func:`edge`.
+    """
+    total = sums.sum(axis=0)
+    length = max(optimal_block_length(sums[:, _TICKS]), 1.0 + HORIZONS_NS[horizon] / bin_ns)
+    point = _figures(total[None])[:, 0]
     low = high = np.full(4, math.nan)
-    if len(sums) >= BLOCKS_MIN * length and sums[:, 0].sum() >= FEWEST:
-        replicates = _figures(_weights(len(sums), round(length, 3), seed) @ sums)
+    if len(sums) >= BLOCKS_MIN * length and total[_KNOWN] >= FEWEST:
+        replicates = _figures(_weights(len(sums), float(f"{length:.3g}"), seed) @ sums)
         low, high = np.array([interval(values) for values in replicates]).T
-    known = moments[~np.isnan(moments["change"][:, horizon])]
-    moved = known["direction"] * known["change"][:, horizon]
     lift, way, ticks, spreads = (Estimate(float(point[k]), float(low[k]), float(high[k])) for k in range(4))
-    hits, misses = int((moved > 0).sum()), int((moved < 0).sum())
-    return Edge(len(moments), len(known), hits, misses, lift, way, ticks, spreads, length * bin_ns / 1e9)
+    known, hits, misses = (int(total[k]) for k in (_KNOWN, _HITS, _MISSES))
+    return Edge(moments, known, hits, misses, lift, way, ticks, spreads, length * bin_ns / 1e9)
 
 
-def _sums_by_bin(moments: Array, every: Array, horizon: int, bin_ns: int) -> Array:
-    """Return what :func:`_figures` takes, summed by bin in time order, of what has a known return."""
+def sums_by_bin(moments: Array, every: Array, horizon: int, bin_ns: int) -> Array:
+    """Return :data:`SUMS` by bin in time order, shape (bins, len(SUMS)), of what has a known return.
+
+    Parameters as of :func:`edge`; bins without a moment or an unconditional one are left out.
+    """
     own = moments[~np.isnan(moments["change"][:, horizon])]
     free = every[~np.isnan(every["change"][:, horizon])]
     bins = np.union1d(own["ts_event"] // bin_ns, free["ts_event"] // bin_ns)
-    sums = np.zeros((len(bins), _COLUMNS))
+    sums = np.zeros((len(bins), len(SUMS)))
     if not len(bins):
         return sums
     at, among = np.searchsorted(bins, own["ts_event"] // bin_ns), np.searchsorted(bins, free["ts_event"] // bin_ns)

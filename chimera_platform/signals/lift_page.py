@@ -50,7 +50,7 @@ def evaluate(evidence: SymbolEvidence) -> list[LiftRow]:
     every = evidence.every
     if not len(every):
         return []
-    bin_ns = bin_width(int(every["ts_event"][0]), int(every["ts_event"][-1]))
+    bin_ns = bin_width(int(every["ts_event"][-1] - every["ts_event"][0]))
     rows = []
     for signal, moments in evidence.moments.items():
         for h in range(len(HORIZONS_NS)):

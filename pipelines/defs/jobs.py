@@ -7,16 +7,17 @@ import dagster as dg
 DAILY = dg.AssetSelection.groups("staging", "days")
 """Assets with a partition for each day."""
 
-NIGHTLY = dg.AssetSelection.groups("core", "marts", "models", "release", "upkeep")
+NIGHTLY = dg.AssetSelection.groups("core", "marts", "signals", "models", "release", "upkeep")
 """Assets over all days."""
 
 DAILY_JOB = dg.define_asset_job(
     "load_day",
     selection=DAILY,
-    description="A day of the journal into the warehouse: inspect it, label its intents, attribute its profit.",
+    description="A day of the journal into the warehouse: inspect it, detect, label its intents, attribute its profit.",
 )
 NIGHTLY_JOB = dg.define_asset_job(
     "nightly_release",
     selection=NIGHTLY,
-    description="Train on all days, weigh the engines, build a candidate, promote it if the gates allow; upkeep.",
+    description="Judge the signals, train on all days, weigh the engines, build a candidate, promote it if the gates "
+    "allow; upkeep.",
 )

@@ -108,6 +108,16 @@ def test_results_are_the_same_for_the_same_seed() -> None:
     assert edge(own, every, ONE, SECOND, seed=8) != edge(own, every, ONE, SECOND)
 
 
-@pytest.mark.parametrize(("hours", "seconds"), [(0.05, 1), (0.5, 5), (6.5, 60), (100.0, 60)])
-def test_short_samples_have_narrow_bins(hours: float, seconds: int) -> None:
-    assert bin_width(0, int(hours * 3600 * SECOND)) == seconds * SECOND
+@pytest.mark.parametrize(
+    ("hours", "seconds"),
+    [
+        (0.05, 1),
+        (0.5, 5),
+        (6.5, 60),
+        (48.0, 60),
+        (99.0, 120),
+        (20_000.0, 3600),
+    ],
+)
+def test_short_samples_have_narrow_bins_and_long_ones_wide_ones(hours: float, seconds: int) -> None:
+    assert bin_width(int(hours * 3600 * SECOND)) == seconds * SECOND
