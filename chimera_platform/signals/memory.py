@@ -30,6 +30,7 @@ SIGNAL_MEMORY_DTYPE = np.dtype(
     [
         ("last", REMEMBERED_DTYPE, (DETECTOR_SLOTS, 2)),  # by Detector, then BULLISH or BEARISH
         ("news", "<i8"),  # slots with is_news
+        ("said_ts", "<i8"),  # ns UTC, when anything was said last
     ]
 )
 
@@ -43,6 +44,7 @@ def remember(memory: Any, detections: Any, rows: int, ts_event: int) -> None:
     memory : record of :data:`SIGNAL_MEMORY_DTYPE`, changed in place.
     detections : ``DETECTION_DTYPE`` array.
     """
+    memory.said_ts = ts_event
     for k in range(rows):
         row = detections[k]
         slot = memory.last[row.detector, BULLISH if row.side > 0 else BEARISH]

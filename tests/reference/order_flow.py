@@ -136,8 +136,27 @@ class OrderFlow:
         if self.last_ts is not None and scene.ts - self.last_ts < self.engine.cooldown_ns:
             return False
         if scene.ts >= self.next_look:
-            return True
+            if self.may_trade(scene):
+                return True
+            self.next_look = scene.ts + self.engine.look_interval_ns
         return self.has_news(scene) or (scene.ts >= self.next_touch and self.is_at_iceberg(scene))
+
+    def may_trade(self, scene: Scene) -> bool:
+        """Whether a signal may still be valid, or the price is where a fade or a bounce begins."""
+        own, said = self.settings, max((signal.ts for signal in scene.signals.values()), default=0)
+        valid = (own.sweep_reversal, own.stacked_absorption, own.iceberg_defense, own.vacuum_entry)
+        if scene.ts - said <= max(strategy.valid_ns for strategy in valid):
+            return True
+        frame, fade, bounce = scene.frames[0], own.mean_reversion, own.node_bounce
+        if fade.enabled and abs(frame.middle - 2 * scene.mid) >= fade.band_deviations_min * frame.deviation:
+            return True
+        strong = [(high, low) for high, low, strength in scene.nodes if strength >= bounce.strength_min]
+        return bounce.enabled and any(
+            abs(scene.mid - price) * bounce.approach_noise
+            <= bounce.near_noise * abs(0.5 * frame.ema_slow - price) * (1 + 1e-9)
+            for pair in strong
+            for price in pair
+        )
 
     def has_news(self, scene: Scene) -> bool:
         listened = {

@@ -79,6 +79,7 @@ def memory_of(scene: Scene) -> np.ndarray[Any, Any]:
         slot["price_low"], slot["price_high"], slot["size"] = signal.low, signal.high, signal.size
         slot["strength"], slot["evidence"], slot["is_news"] = signal.strength, signal.evidence, signal.is_news
         memory["news"] += signal.is_news
+        memory["said_ts"] = max(memory["said_ts"][0], signal.ts)
     return memory
 
 

@@ -23,6 +23,7 @@ def test_the_last_detection_of_each_detector_and_side_is_remembered(rows, forgot
         remember(memory, said, 1, ts)
         expected[detector, 0 if side > 0 else 1] = (ts, number, 10 * number)
     assert memory["news"] == len(expected)
+    assert memory["said_ts"] == (99 + len(rows) if rows else 0)
     if forgotten:
         forget_news(memory)
         assert memory["news"] == 0
