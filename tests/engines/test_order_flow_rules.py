@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 
 from chimera_platform.configuration import Configuration
 from chimera_platform.engines.order_flow.parameters import ORDER_FLOW_SECTIONS, STRATEGIES, order_flow_parameters
+from chimera_platform.engines.order_flow.strategy_settings import StrategySettings
 from chimera_platform.execution.records import IntentReason, OrderType
 from chimera_platform.regimes.names import Regime
 from chimera_platform.signals.records import Detector, Stage
@@ -195,3 +197,14 @@ def test_every_setting_reaches_the_kernels(section: str) -> None:
         changed = settings_of.model_copy(update={key: type(value)(other)})
         configuration = Configuration().model_copy(update={section: changed})
         assert order_flow_parameters(configuration) != order_flow_parameters(Configuration()), key
+
+
+def test_the_page_shows_the_regime_factors_that_are_in_force() -> None:
+    page = (Path(__file__).parents[2] / "docs/order-flow.md").read_text(encoding="utf-8")
+    table = page[page.index("| section | quiet_range") :].split("\n\n")[0].splitlines()
+    names = [cell.strip() for cell in table[0].split("|")[2:-1]]
+    shown = {row.split("`")[1]: [float(cell) for cell in row.split("|")[2:-1]] for row in table[2:]}
+    assert shown == {
+        section: [getattr(getattr(Configuration(), section), name) for name in names] for section in STRATEGIES
+    }
+    assert names == list(StrategySettings.model_fields)[-len(names) :]
