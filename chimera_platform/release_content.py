@@ -9,12 +9,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from chimera_platform.configuration import Configuration, with_parameters
 from chimera_platform.engines.order_flow.parameters import ORDER_FLOW_SECTIONS
 from chimera_platform.errors import ChimeraError, ReleaseError
 from chimera_platform.execution.records import Engine
 from chimera_platform.learning.model_inputs import MODEL_INPUT_COUNT, MODEL_INPUT_NAMES
 from chimera_platform.learning.trees import Trees
+from chimera_platform.release_microprice import parse_microprice
 
 FORMAT = 1
 PARAMETER_SECTIONS = ("hft", "structure", *ORDER_FLOW_SECTIONS)
@@ -23,6 +26,7 @@ PARAMETER_SECTIONS = ("hft", "structure", *ORDER_FLOW_SECTIONS)
 ENGINE_NAMES = tuple(engine.name.lower() for engine in Engine)
 MODEL_BYTES_MAX = 64 * 2**20
 PARAMETERS, WEIGHTS, MODEL, MANIFEST = "parameters.json", "weights.json", "model.json", "manifest.json"
+MICROPRICE = "microprice.json"
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,7 @@ class Release:
     threshold : an intent whose score is below it is refused, [0, 1]; without meaning where there is no model.
     manifest : the manifest as stored: ``format``, ``threshold``, ``model_inputs``, ``files``, and where it all came
         from (``warehouse_snapshot``, ``trained_days``, ``run_ids``, ``validation``, ``gates``, …).
+    microprice : symbol → its fitted microprice, shape (1,), ``MICROPRICE_DTYPE``; others are unfitted.
     """
 
     id: str
@@ -46,6 +51,7 @@ class Release:
     trees: Trees | None = field(compare=False)
     threshold: float
     manifest: dict[str, Any]
+    microprice: dict[str, np.ndarray[Any, Any]] = field(default_factory=dict, compare=False)
 
 
 def canonical_json(value: Any) -> bytes:
@@ -69,7 +75,7 @@ def manifest_files(manifest: bytes, where: str) -> dict[str, dict[str, Any]]:
         names = set(files)
     except (ValueError, KeyError, TypeError) as error:
         raise ReleaseError(f"{where}: manifest.json is not a release's manifest: {error!r}") from None
-    if not {PARAMETERS, WEIGHTS} <= names <= {PARAMETERS, WEIGHTS, MODEL}:
+    if not {PARAMETERS, WEIGHTS} <= names <= {PARAMETERS, WEIGHTS, MODEL, MICROPRICE}:
         raise ReleaseError(f"{where}: manifest.json lists {sorted(names)}; a release has other files")
     return files
 
@@ -91,7 +97,10 @@ def parse_release(release_id: str, files: Mapping[str, bytes], where: str) -> Re
         if manifest["model_inputs"] != list(MODEL_INPUT_NAMES):
             raise ReleaseError(f"{where}: its model was trained on other inputs than this version feeds: train anew")
         trees = _parse_model(files[MODEL], where)
-    return Release(release_id, parameters, weights, trees, threshold, manifest)
+    microprice = {}
+    if MICROPRICE in files:
+        microprice = parse_microprice(files[MICROPRICE], f"{where}: {MICROPRICE}")
+    return Release(release_id, parameters, weights, trees, threshold, manifest, microprice)
 
 
 def _parse_model(data: bytes, where: str) -> Trees:

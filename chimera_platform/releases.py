@@ -1,10 +1,10 @@
 """Releases: what batch work hands to the running flow (architecture rule 3).
 
 A release is an immutable folder named after its content: ``parameters.json``, ``weights.json``, ``model.json``
-(where there is a model) and ``manifest.json``, which holds the hash of each file, the model's threshold and where
-everything came from. The release's id is the first 32 hex digits of the manifest's SHA-256, so nothing in the
-folder can change without the id betraying it. ``CURRENT`` names the promoted one and is swapped atomically;
-``promotions.jsonl`` says when and why.
+(where there is a model), ``microprice.json`` (where microprices are fitted) and ``manifest.json``, which holds the
+hash of each file, the model's threshold and where everything came from. The release's id is the first 32 hex digits
+of the manifest's SHA-256, so nothing in the folder can change without the id betraying it. ``CURRENT`` names the
+promoted one and is swapped atomically; ``promotions.jsonl`` says when and why.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from chimera_platform.learning.model_inputs import MODEL_INPUT_NAMES
 from chimera_platform.release_content import (
     FORMAT,
     MANIFEST,
+    MICROPRICE,
     MODEL,
     PARAMETER_SECTIONS,
     PARAMETERS,
@@ -38,6 +39,7 @@ from chimera_platform.release_content import (
     parse_release,
     sha256,
 )
+from chimera_platform.release_microprice import Tables, microprice_values
 
 __all__ = ["PARAMETER_SECTIONS", "Promotion", "Release", "ReleaseStore", "canonical_json", "release_loader"]
 
@@ -75,6 +77,7 @@ class ReleaseStore:
         model_json: bytes | None,
         threshold: float,
         manifest: Mapping[str, Any],
+        microprice: Tables | None = None,
     ) -> Release:
         """Write a release and return it; the same content gives the same id and is written once.
 
@@ -85,6 +88,7 @@ class ReleaseStore:
         model_json : XGBoost's JSON model over :data:`MODEL_INPUT_NAMES`, or None.
         threshold : [0, 1].
         manifest : provenance (warehouse snapshot, trained days, run ids, validation report, gates): JSON values.
+        microprice : symbol → fitted table (``MICROPRICE_DTYPE``, shape (1,)); symbols not named are unfitted.
 
         Raises
         ------
@@ -94,6 +98,8 @@ class ReleaseStore:
         files = {PARAMETERS: canonical_json(parameters), WEIGHTS: canonical_json(weights)}
         if model_json is not None:
             files[MODEL] = model_json
+        if microprice:
+            files[MICROPRICE] = canonical_json(microprice_values(microprice))
         own = {
             "format": FORMAT,
             "threshold": float(threshold),
