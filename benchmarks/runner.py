@@ -12,7 +12,8 @@ from chimera_platform.errors import ConfigurationError
 
 # Name → the question it answers. Each is the module of that name, with ``measure(scale) -> Iterator[Figure]``.
 BENCHMARKS = {
-    "book_and_features": "What does one event cost, in the book alone and with all features?",
+    "book_and_features": "What does one event cost in the book, with the state of all features, and with all written?",
+    "order_flow": "What does one event cost with all that looks at one instrument, and how much memory does it take?",
     "detectors": "What does one event cost in the book with all order-flow detectors, beside the book alone?",
     "backtest": "How many events a second does the whole decision path take, from event to fill?",
     "model_score": "What does one score of the signal model cost inside the decision path, beside XGBoost's own?",

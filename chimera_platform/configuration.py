@@ -22,11 +22,15 @@ from chimera_platform.engines.order_flow.stacked_absorption import StackedAbsorp
 from chimera_platform.engines.order_flow.sweep_reversal import SweepReversalSettings
 from chimera_platform.engines.order_flow.vacuum_entry import VacuumEntrySettings
 from chimera_platform.engines.structure import StructureSettings
+from chimera_platform.engines.timeframes import TimeframeSettings
 from chimera_platform.errors import ConfigurationError
+from chimera_platform.microstructure.session_profile import SessionProfileSettings
 from chimera_platform.portfolio.account import AccountSettings
+from chimera_platform.regimes.rules import RegimeRuleSettings
 from chimera_platform.risk.allocator import AllocatorSettings
 from chimera_platform.risk.governor import RiskSettings
 from chimera_platform.settings import Settings
+from chimera_platform.signals.detectors import DetectorSettings
 from chimera_platform.simulation.venue import VenueSettings
 
 
@@ -42,6 +46,10 @@ class Configuration(Settings):
     vacuum_entry: VacuumEntrySettings = VacuumEntrySettings()
     mean_reversion: MeanReversionSettings = MeanReversionSettings()
     node_bounce: NodeBounceSettings = NodeBounceSettings()
+    detectors: DetectorSettings = DetectorSettings()
+    timeframes: TimeframeSettings = TimeframeSettings.model_validate({})
+    regime: RegimeRuleSettings = RegimeRuleSettings.model_validate({})
+    session_profile: SessionProfileSettings = SessionProfileSettings.model_validate({})
     risk: RiskSettings = RiskSettings.model_validate({})
     allocator: AllocatorSettings = AllocatorSettings.model_validate({})
     venue: VenueSettings = VenueSettings.model_validate({})
@@ -121,8 +129,8 @@ def _expectation(error: dict[str, Any]) -> str:
 
 def _known_keys(location: list[str]) -> list[str]:
     fields = Configuration.model_fields
-    if len(location) > 1:
-        section = fields[location[0]].annotation
+    for name in location[:-1]:
+        section = fields[name].annotation
         if isinstance(section, type) and issubclass(section, Settings):
             fields = section.model_fields
     return sorted(fields)

@@ -75,7 +75,7 @@ def test_another_setting_gives_another_digest(result: BacktestResult) -> None:
 
 @pytest.mark.parametrize("batch_size", [1_000, 40_000])
 def test_scheduled_releases_are_in_force_from_their_events_on(result: BacktestResult, batch_size: int) -> None:
-    silent = release(hft={"enabled": 0}, structure={"enabled": 0})
+    silent = release(hft={"enabled": 0}, structure={"enabled": 0}, order_flow={"enabled": 0})
     schedule = [(10_000, silent), (20_500, None)]
     run = run_backtest(SOURCE, Configuration(), batch_size=batch_size, release_schedule=schedule)
     numbers = run.intents["event_no"]
@@ -95,7 +95,7 @@ def test_a_release_at_the_first_event_decides_like_one_from_the_start() -> None:
 
 
 def test_several_releases_at_one_event_leave_the_last_in_force() -> None:
-    silent = release(hft={"enabled": 0}, structure={"enabled": 0})
+    silent = release(hft={"enabled": 0}, structure={"enabled": 0}, order_flow={"enabled": 0})
     run = run_backtest(SOURCE, Configuration(), release_schedule=[(5_000, silent), (5_000, None)])
     assert set(run.intents["release_no"]) == {0, 2}
 

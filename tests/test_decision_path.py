@@ -100,12 +100,12 @@ def test_a_release_changes_what_the_path_does_from_its_event_on(
     changed = path()
     changed.apply_release(None, 0)
     before = changed.run(events[:15_000], 0)
-    changed.apply_release(release({"hft": {"enabled": 0}}, {"structure": 0.0}), 1)
+    changed.apply_release(release({"hft": {"enabled": 0}}, {"structure": 0.0, "order_flow": 0.0}), 1)
     after = changed.run(events[15_000:], 15_000)
     assert before.intents.tobytes() == whole.intents[whole.intents["event_no"] < 15_000].tobytes()
-    assert set(after.intents["engine"]) == {Engine.STRUCTURE}
+    assert set(after.intents["engine"]) == {Engine.STRUCTURE, Engine.ORDER_FLOW}
     assert set(after.intents["release_no"]) == {1}
-    assert not after.decisions["approved"].any()  # the weight leaves the engine no capital
+    assert not after.decisions["approved"].any()  # the weights leave the engines no capital
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ import numpy as np
 
 from benchmarks.backtest import decide
 from benchmarks.book_and_features import BATCH
+from benchmarks.order_flow import instrument_parts, run_parts
 from benchmarks.streams import EventStream
 from chimera_platform.configuration import Configuration
 from chimera_platform.decision_path import DecisionPath
@@ -88,7 +89,7 @@ def best_quotes(book: Any) -> list[int]:
 
 
 def our_runners(stream: EventStream) -> list[OurRunner]:
-    """Return the book alone, book with features, and the whole decision path."""
+    """Return the book alone, book with features, all that looks at one instrument, and the whole decision path."""
     events, universe = stream.events, stream.universe
 
     def book(books: Any) -> Any:
@@ -100,12 +101,16 @@ def our_runners(stream: EventStream) -> list[OurRunner]:
             state.run(batch)
         return state.books
 
+    def order_flow(parts: Any) -> None:
+        run_parts(parts)
+
     def whole(path: DecisionPath) -> None:
         decide(path, stream)
 
     return [
         OurRunner("Chimera, book", stream, lambda: new_books(1), book),
         OurRunner("Chimera, book and features", stream, lambda: FeatureStream(universe), features),
+        OurRunner("Chimera, order flow and engines", stream, lambda: instrument_parts(stream), order_flow),
         OurRunner("Chimera, full backtest", stream, lambda: DecisionPath(universe, Configuration()), whole),
     ]
 

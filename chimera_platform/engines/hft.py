@@ -99,7 +99,7 @@ _IMBALANCE, _SWEEP_MOMENTUM = int(IntentReason.IMBALANCE), int(IntentReason.SWEE
 _SIZE_ASSUMED = int(EventFlag.SIZE_ASSUMED)
 _QUEUE_IMBALANCE = int(Feature.QUEUE_IMBALANCE)
 _MICROPRICE_EDGE = int(Feature.MICROPRICE_EDGE)
-_FITTED_EDGE = int(Feature.__members__.get("FITTED_MICROPRICE_EDGE", Feature.MICROPRICE_EDGE))
+_FITTED_EDGE = int(Feature.FITTED_MICROPRICE_EDGE)
 _OFI_NORM = int(Feature.OFI_NORM_10S)
 _TRADE_IMBALANCE = int(Feature.TRADE_IMBALANCE_10S)
 _VOL_60S = int(Feature.REALISED_VOL_60S)
@@ -112,21 +112,31 @@ _RETURN_SCALE = math.sqrt(10.0 / 60.0)  # standard deviation of a 10 s return fr
 
 
 @kernel
-def hft_is_due(params: Any, state: Any, memory: Any, event: Any, book: Any) -> bool:
-    """Return False only where :func:`hft_step` would write nothing, without looking at the features.
+def hft_is_due(params: Any, state: Any, memory: Any, event: Any, book: Any, ofi_norm: float) -> bool:
+    """Return False only where :func:`hft_step` would write nothing, without computing the features.
 
-    To be called at every last record of a source event with a tradable book. Parameters as :func:`hft_step`.
+    To be called at every last record of a source event with a tradable book. Parameters as :func:`hft_step`;
+    ``ofi_norm`` is the feature OFI_NORM_10S.
     """
     if params.version == 1:
         return baseline_is_due(params, state, event, book)
     if params.enabled == 0 or (state.intents > 0 and event.ts_event - state.last_intent_ts < params.cooldown_ns):
         return False
-    if event.flags & _SIZE_ASSUMED:
-        return True
-    bid_size, ask_size = best_bid_size(book), best_ask_size(book)
-    if abs(bid_size - ask_size) >= params.queue_imbalance_min * (bid_size + ask_size) * _ROUNDING:
+    if _may_press(params, event, book, ofi_norm):
         return True
     return memory.news > 0 and _sweep_to_follow(params, memory, event.ts_event) != 0
+
+
+@kernel
+def _may_press(params: Any, event: Any, book: Any, ofi_norm: float) -> bool:
+    """Return whether the order-flow imbalance and, where there are sizes, the queues allow a trade on pressure."""
+    if event.flags & _SIZE_ASSUMED:
+        return abs(ofi_norm) >= params.unsized_ofi_norm_min  # false for NaN
+    bid_size, ask_size = best_bid_size(book), best_ask_size(book)
+    difference = bid_size - ask_size
+    if abs(difference) < params.queue_imbalance_min * (bid_size + ask_size) * _ROUNDING:
+        return False
+    return (ofi_norm if difference > 0 else -ofi_norm) >= params.ofi_norm_min  # false for NaN
 
 
 @kernel

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -12,30 +12,59 @@ from hypothesis import strategies as st
 
 from chimera_platform.configuration import Configuration, with_parameters
 from chimera_platform.engines.step import SymbolEngines
+from chimera_platform.execution.records import Engine
 from chimera_platform.market.book import apply_event, best_ask, best_bid, is_tradable, new_books
-from chimera_platform.market.events import EventFlag
 from chimera_platform.market.instruments import Universe, load_instruments
 from chimera_platform.microstructure.feature_names import FEATURE_COUNT
-from chimera_platform.microstructure.features import new_feature_states, update_features
-from chimera_platform.microstructure.flow_window import new_flow_rings
+from chimera_platform.microstructure.feature_vector import write_features
+from chimera_platform.microstructure.features import new_feature_states, new_feature_windows, update_features
+from chimera_platform.microstructure.fitted_microprice import new_microprice_table
+from chimera_platform.signals.detectors import (
+    DetectorSettings,
+    detector_parameters,
+    new_detections,
+    new_detector_states,
+    update_detectors,
+)
+from chimera_platform.signals.records import Detector, Stage
+from chimera_platform.signals.sweeps import SWEEP_EVIDENCE
 from tests.reference import engines as reference
 from tests.reference import random_market
 
 UNIVERSE = Universe([load_instruments()["XAUUSD"]])
 TICK_VALUE = UNIVERSE[0].tick_value_nanos
+TRAPPED = SWEEP_EVIDENCE.index("lots_trapped")
+TESTED = (Engine.HFT, Engine.STRUCTURE)  # the order-flow engine has its own rules and tests
 
 
 def observed(events: np.ndarray[Any, Any]) -> list[reference.Observation]:
-    """Return what the engines get to see of a stream, by the book and feature kernels called record by record."""
-    book, state, ring = new_books(1)[0], new_feature_states(UNIVERSE)[0], new_flow_rings(1)[0]
-    vector, seen = np.empty(FEATURE_COUNT), []
+    """Return what the engines get to see of a stream, by the kernels of book, features and detectors."""
+    book, state, windows = new_books(1)[0], new_feature_states(UNIVERSE)[0], new_feature_windows(1)[0]
+    params, detectors = detector_parameters(DetectorSettings())[0], new_detector_states(1)[0]
+    detections, microprice = new_detections()[0], new_microprice_table()[0]
+    seen, said = [], {}
     for event_no, event in enumerate(events):
         apply_event(book, event)
-        update_features(state, ring, book, event, vector)
-        if event["flags"] & EventFlag.LAST and is_tradable(book):
+        is_last = update_features(state, windows, book, event)
+        rows = update_detectors(params, detectors, book, event, detections, 0)
+        said |= sweeps_in(detections["row"][:rows], int(event["ts_event"]))
+        if is_last and is_tradable(book):
+            vector = np.empty(FEATURE_COUNT)
+            write_features(state, windows, book, microprice, vector)
             bid, ask = int(best_bid(book)), int(best_ask(book))
-            seen.append(reference.Observation.of(event_no, event, bid, ask, vector))
+            seen.append(reference.Observation.of(event_no, event, bid, ask, vector, dict(said)))
+            said = {side: replace(sweep, is_news=False) for side, sweep in said.items()}
     return seen
+
+
+def sweeps_in(rows: np.ndarray[Any, Any], ts: int) -> dict[int, reference.SaidOfSweep]:
+    return {
+        int(row["side"]): reference.SaidOfSweep(
+            ts, Stage(row["stage"]), float(row["strength"]), float(row["evidence"][TRAPPED]), True
+        )
+        for row in rows
+        if row["detector"] == Detector.SWEEP
+    }
 
 
 def expected(seen: list[reference.Observation], configuration: Configuration) -> list[reference.Wanted]:
@@ -46,6 +75,7 @@ def expected(seen: list[reference.Observation], configuration: Configuration) ->
 
 
 def require_equal(intents: np.ndarray[Any, Any], wanted: list[reference.Wanted]) -> None:
+    intents = intents[np.isin(intents["engine"], TESTED)]
     for intent, want in zip(intents, wanted, strict=False):
         for name, value in asdict(want).items():
             assert intent[name] == pytest.approx(value, rel=1e-12), f"event {want.event_no}: {name}"

@@ -57,8 +57,8 @@ class Desk:
         row["evidence"][0, SWEEP_EVIDENCE.index("lots_trapped")] = trapped
         remember(self.memory[0], row, 1, int(self.event["ts_event"][0]))
 
-    def is_due(self) -> bool:
-        return bool(hft_is_due(self.params[0], self.state[0], self.memory[0], self.event[0], self.book[0]))
+    def is_due(self, ofi_norm: float = 0.6) -> bool:
+        return bool(hft_is_due(self.params[0], self.state[0], self.memory[0], self.event[0], self.book[0], ofi_norm))
 
     def ask(self, features: dict[Feature, float], after_ns: int = 0, volatility: float = 0.0) -> Any:
         self.event["ts_event"] += after_ns
@@ -274,10 +274,25 @@ def test_a_touch_below_the_least_imbalance_is_not_looked_at_any_further(
 ) -> None:
     desk = Desk(queue_imbalance_min=0.5)
     desk.quote(BID, ASK, bid_size, ask_size)
-    assert desk.is_due() is due
+    assert desk.is_due(0.6 if bid_size > ask_size else -0.6) is due
 
 
-def test_without_sizes_every_event_is_looked_at_unless_the_engine_waits() -> None:
+@pytest.mark.parametrize(
+    ("ofi_norm", "sized", "due"),
+    [
+        (0.4, True, True), (0.39, True, False), (-0.9, True, False), (math.nan, True, False),
+        (0.5, False, True), (-0.5, False, True), (0.49, False, False), (math.nan, False, False),
+    ],
+)  # fmt: skip
+def test_order_flow_that_presses_too_little_or_the_other_way_is_not_looked_at_any_further(
+    ofi_norm: float, sized: bool, due: bool
+) -> None:
+    desk = Desk(sized=sized, ofi_norm_min=0.4, unsized_ofi_norm_min=0.5)
+    desk.quote(BID, ASK, 750, 250)
+    assert desk.is_due(ofi_norm) is due
+
+
+def test_without_sizes_steady_flow_is_looked_at_unless_the_engine_waits() -> None:
     desk = Desk(sized=False, cooldown_ns=10)
     assert desk.is_due()
     silent = {Feature.OFI_NORM_10S: 0.6, Feature.MID_RETURN_10S: 2e-4}
@@ -288,10 +303,7 @@ def test_without_sizes_every_event_is_looked_at_unless_the_engine_waits() -> Non
 
 # ---- the microprice -------------------------------------------------------------------------------------------
 
-needs_fitted = pytest.mark.skipif("FITTED_MICROPRICE_EDGE" not in Feature.__members__, reason="not a feature yet")
 
-
-@needs_fitted
 def test_the_fitted_microprice_decides_where_there_is_one() -> None:
     assert Desk().ask(PRESSURE | {Feature.FITTED_MICROPRICE_EDGE: 0.24}) is None
     assert Desk().ask(PRESSURE | {Feature.FITTED_MICROPRICE_EDGE: -0.4}) is None
@@ -301,7 +313,6 @@ def test_the_fitted_microprice_decides_where_there_is_one() -> None:
     assert Desk().ask(weak) is not None
 
 
-@needs_fitted
 def test_confidence_stays_within_its_bounds_where_the_fitted_microprice_leaves_the_spread() -> None:
     extreme = dict.fromkeys(PRESSURE, 1.0) | {Feature.FITTED_MICROPRICE_EDGE: 3.0}
     desk = Desk(sweep_confidence=1.0)

@@ -81,7 +81,7 @@ def run(seed: int, chosen: HftSettings, flags: int) -> tuple[list[np.void], list
         features = vector(rng, event)
         bid, ask = int(event["price"][0]), int(event["ask_price"][0])
         seen.append(reference.Observation.of(look, event[0], bid, ask, features, dict(said)))
-        due = hft_is_due(params[0], state[0], memory[0], event[0], book[0])
+        due = hft_is_due(params[0], state[0], memory[0], event[0], book[0], features[Feature.OFI_NORM_10S])
         rows = hft_step(params[0], state[0], memory[0], INSTRUMENT.record[0], event[0], look, book[0], features, out, 0)
         assert due or not rows, f"look {look}: an intent where none was due"
         if rows:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pickle
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -102,10 +101,17 @@ def test_the_state_hash_tells_states_apart() -> None:
     assert len(hashes) == 21
 
 
-def test_a_snapshot_is_small() -> None:
+def test_an_instrument_takes_less_than_two_megabytes_however_busy_its_market() -> None:
+    own = engines()
+    before = own.nbytes
+    own.run(DEPTH, 0)
+    assert own.nbytes == before < 2_000_000
+
+
+def test_a_snapshot_holds_little_more_than_what_is_in_use() -> None:
     own = engines()
     own.run(DEPTH, 0)
-    assert len(pickle.dumps(own.snapshot())) < 40_000
+    assert len(pickle.dumps(own.snapshot())) < own.nbytes / 5
 
 
 @pytest.mark.parametrize("damage", [{"state": b"short"}, {"book": b"short"}])
@@ -213,7 +219,7 @@ def test_a_releases_parameters_change_what_is_wanted() -> None:
 def test_a_release_in_mid_stream_counts_from_the_next_event_on() -> None:
     changed, plain = engines(), engines()
     first = changed.run(QUOTES[:4_000], 0)
-    changed.apply_release(release({"structure": {"enabled": 0}, "hft": {"enabled": 0}}), 1)
+    changed.apply_release(release({name: {"enabled": 0} for name in ("hft", "structure", "order_flow")}), 1)
     assert len(changed.run(QUOTES[4_000:], 4_000)) == 0
     assert first.tobytes() == plain.run(QUOTES[:4_000], 0).tobytes()
 
@@ -256,17 +262,3 @@ def test_a_snapshot_does_not_carry_the_release() -> None:
     scored.run(QUOTES[:4_000], 0)
     plain.restore(scored.snapshot())
     assert np.isnan(plain.run(QUOTES[4_000:], 4_000)["model_score"]).all()
-
-
-def test_one_event_takes_less_than_eight_microseconds() -> None:
-    own = engines()
-    own.apply_release(release(trees=model()), 1)
-    single = [DEPTH[k : k + 1] for k in range(5_000)]
-    position = np.zeros(1, np.int64)
-    own.run(single[0], 0, position)
-    durations = []
-    for k, event in enumerate(single):
-        start = time.perf_counter_ns()
-        own.run(event, k, position)
-        durations.append(time.perf_counter_ns() - start)
-    assert np.median(durations) < 8_000

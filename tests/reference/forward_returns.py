@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-
-import numpy as np
+from collections.abc import Callable, Sequence
 
 
 def price_after(path: Sequence[tuple[int, int, int]], event_no: int) -> int:
@@ -23,14 +21,13 @@ def change(path: Sequence[tuple[int, int, int]], event_no: int, ts: int, horizon
     return (later[-1] - start) / 2
 
 
-def replicate_counts(bins: int, block_length: float, random: np.random.Generator) -> list[int]:
-    """Return how often each bin is drawn by a stationary bootstrap, drawn as ``bin_weights`` draws."""
-    restarts, starts = random.random(bins), random.integers(0, bins, bins)
-    counts, at = [0] * bins, 0
-    for k in range(bins):
-        at = int(starts[k]) if k == 0 or restarts[k] * block_length < 1.0 else (at + 1) % bins
-        counts[at] += 1
-    return counts
+def replicate_counts(bins: int, block_length: float, random: Callable[[], float]) -> list[int]:
+    """Return how often each bin is drawn by a stationary bootstrap; ``random`` gives numbers uniform in [0, 1)."""
+    series = [int(random() * bins)]
+    while len(series) < bins:
+        begins = random() * block_length < 1.0
+        series.append(int(random() * bins) if begins else (series[-1] + 1) % bins)
+    return [series.count(k) for k in range(bins)]
 
 
 def block_length(series: Sequence[float]) -> float:
