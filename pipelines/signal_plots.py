@@ -44,7 +44,7 @@ def scorecard_plots(found: Sequence[SignalEdge]) -> dict[str, dg.MarkdownMetadat
         signals = [s for s in dict.fromkeys(e.signal for e in own) if _count(own, s) >= FEW]
         if not signals:
             continue
-        columns = min(3, len(signals))
+        columns = min(2, len(signals))
         rows = math.ceil(len(signals) / columns)
         figure, axes = figure_of(2 * columns, width=6.0 * columns, height=2.8 * rows, rows=rows)
         for k, signal in enumerate(signals):

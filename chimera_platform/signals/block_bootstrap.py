@@ -12,6 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from chimera_platform.kernels import kernel
+from chimera_platform.simulation.market_random import below, seeded_random, uniform
+
 Array = np.ndarray[Any, Any]
 LEVEL = 0.95
 
@@ -49,16 +52,23 @@ def optimal_block_length(series: Array) -> float:
 
 def bin_weights(bins: int, block_length: float, replicates: int, seed: int) -> Array:
     """Return how often each bin stands in each replicate: shape (replicates, bins), float32, rows sum to ``bins``."""
-    random = np.random.default_rng(seed)
-    weights = np.empty((replicates, bins), np.float32)
-    positions = np.arange(bins)
-    for row in weights:
-        restarts = random.random(bins) * block_length < 1.0
-        restarts[0] = True
-        starts = random.integers(0, bins, bins)
-        begun = np.maximum.accumulate(np.where(restarts, positions, 0))
-        row[:] = np.bincount((starts[begun] + positions - begun) % bins, minlength=bins)
+    weights = np.zeros((replicates, bins), np.float32)
+    _draw(weights, block_length, seeded_random(seed))
     return weights
+
+
+@kernel
+def _draw(weights: Any, block_length: float, random: Any) -> None:
+    """Fill the rows: the next bin follows the one before, or with probability 1 / length begins anew anywhere."""
+    replicates, bins = weights.shape
+    for row in range(replicates):
+        at = below(random, bins)
+        weights[row, at] += 1.0
+        for _ in range(1, bins):
+            at = at + 1 if at + 1 < bins else 0
+            if uniform(random) * block_length < 1.0:
+                at = below(random, bins)
+            weights[row, at] += 1.0
 
 
 def interval(replicates: Array, level: float = LEVEL) -> tuple[float, float]:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from chimera_platform.signals.block_bootstrap import bin_weights, interval, optimal_block_length, wilson_interval
+from chimera_platform.simulation.market_random import seeded_random, uniform
 from tests.reference.forward_returns import block_length, replicate_counts
 
 
@@ -20,8 +21,8 @@ def autoregressive(count: int, rho: float, random: np.random.Generator) -> np.nd
 
 def test_a_replicate_is_made_of_the_blocks_of_the_definition() -> None:
     weights = bin_weights(50, 4.0, 20, seed=3)
-    random = np.random.default_rng(3)
-    expected = [replicate_counts(50, 4.0, random) for _ in range(20)]
+    state = seeded_random(3)
+    expected = [replicate_counts(50, 4.0, lambda: float(uniform(state))) for _ in range(20)]
     np.testing.assert_array_equal(weights, expected)
     assert (weights.sum(axis=1) == 50).all()
 
@@ -30,6 +31,19 @@ def test_a_replicate_is_made_of_the_blocks_of_the_definition() -> None:
 def test_the_block_length_is_that_of_the_published_formula(rho: float) -> None:
     series = autoregressive(300, rho, np.random.default_rng(11))
     assert optimal_block_length(series) == pytest.approx(block_length(series.tolist()), rel=1e-9)
+
+
+def test_a_replicates_variance_is_the_published_one_and_every_bin_has_the_same_chance() -> None:
+    """Politis & Romano 1994: n (C(0) + 2 Σ (1 - k/n) (1 - 1/L)^k C(k)), C the autocovariances around the circle."""
+    n, length = 400, 20.0
+    weights = bin_weights(n, length, 4_000, seed=1)
+    np.testing.assert_allclose(weights.mean(axis=0), 1.0, atol=0.12)
+    series = autoregressive(n, 0.8, np.random.default_rng(2))
+    series -= series.mean()
+    covariance = np.array([series @ np.roll(series, -k) / n for k in range(n)])
+    k = np.arange(1, n)
+    expected = n * (covariance[0] + 2.0 * ((1 - k / n) * (1 - 1 / length) ** k * covariance[1:]).sum())
+    assert (weights @ series).var() == pytest.approx(expected, rel=0.08)
 
 
 def test_blocks_are_longer_where_the_series_depends_on_its_past() -> None:
