@@ -2,15 +2,10 @@ from __future__ import annotations
 
 import json
 import math
-import zipfile
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import polars as pl
-import pyarrow.parquet as pq
 import pytest
-from typer.testing import CliRunner
 
 from chimera_platform.market.events import BUY, SELL
 from chimera_platform.market.instruments import load_instruments
@@ -137,43 +132,3 @@ def test_levels_and_prints_alone_show_the_sweeps_and_half_of_the_icebergs(market
     print(json.dumps({"sweep": sweeps.as_dict(), "iceberg": icebergs.as_dict()}, indent=1))
     assert sweeps.recall > 0.95 and sweeps.precision > 0.95
     assert icebergs.precision > 0.9 and icebergs.recall > 0.4
-
-
-def test_the_command_writes_real_prices_and_names(tmp_path: Path, market: SimulatedMarket) -> None:
-    from chimera_platform.cli.app import app
-
-    out = tmp_path / "signals.parquet"
-    result = CliRunner().invoke(app, ["signals", "--feed", URL, "--out", str(out), "--json"])
-    assert result.exit_code == 0, result.output
-    summary, said = json.loads(result.stdout), detect_all(market)[0]
-    written = pl.read_parquet(out)
-    assert summary["events"] == sum(len(batch) for batch in market.batches(65_536))
-    assert summary["rows"] == len(written) == len(said)
-    for name in ("sweep", "iceberg"):
-        rows = written.filter(pl.col("signal") == name)
-        assert summary["signals"][name] == rows.select("symbol", "detection_no").n_unique() > 50
-        assert summary["stages"][name] == {
-            stage.name.lower(): rows.filter(pl.col("stage") == stage.name.lower()).height for stage in Stage
-        }
-    first, row = said[0], written.row(0, named=True)
-    instrument = market.universe[int(first["instrument_id"])]
-    assert row["symbol"] == instrument.symbol and row["event_no"] == first["event_no"]
-    assert row["price_low"] == float(int(first["price_low"]) * instrument.tick_size)
-    assert row["size"] == float(int(first["size"]) * instrument.lot_size)
-    assert set(written["direction"]) == {"bullish", "bearish"}
-    evidence = dict(pq.read_table(out)["evidence"][0].as_py())
-    assert list(evidence.values()) == first["evidence"].tolist() and len(evidence) == 4
-
-
-def test_a_source_without_signals_gives_an_empty_table(tmp_path: Path) -> None:
-    from chimera_platform.cli.app import app
-
-    quotes, out = tmp_path / "xauusd" / "20140501_quote.zip", tmp_path / "none.parquet"
-    quotes.parent.mkdir()
-    with zipfile.ZipFile(quotes, "w") as archive:
-        archive.writestr("20140501_quote.csv", "1.0,1200.10,1200.20\n2.0,1200.11,1200.21\n")
-    result = CliRunner().invoke(app, ["signals", str(quotes), "--format", "oanda", "--out", str(out), "--json"])
-    assert result.exit_code == 0, result.output
-    summary = json.loads(result.stdout)
-    assert summary["events"] == 2 and summary["rows"] == 0 and set(summary["signals"].values()) == {0}
-    assert pl.read_parquet(out).height == 0
