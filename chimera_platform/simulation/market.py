@@ -24,7 +24,7 @@ from chimera_platform.simulation.order_flow_loop import RATES, generate
 from chimera_platform.simulation.order_flow_records import EPISODE_CAPACITY, MARKET_DTYPE
 from chimera_platform.simulation.regimes import SYMBOL_DTYPE, day_curve, regime_records
 
-GENERATION = 1  # of the algorithm: raised whenever the same parameters give another stream
+GENERATION = 2  # of the algorithm: raised whenever the same parameters give another stream
 CHUNK_ROWS = 65_536
 DEFAULT_SYMBOLS = ("XAUUSD", "XAGUSD")
 DEFAULT_SEED, DEFAULT_DAYS, DEFAULT_START = 7, 4, date(2024, 1, 2)

@@ -71,3 +71,9 @@ def exponential(random: Any, mean: Any) -> Any:
 def below(random: Any, bound: Any) -> Any:
     """Return an integer uniform in [0, bound)."""
     return int(uniform(random) * bound)
+
+
+@kernel
+def power_law(random: Any, tail: Any, largest: Any) -> Any:
+    """Return an integer in [1, largest], P(value >= n) = n ** -tail: a Pareto variable cut to whole numbers."""
+    return int(min((1.0 - uniform(random)) ** (-1.0 / tail), float(largest)))

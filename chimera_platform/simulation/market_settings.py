@@ -26,6 +26,9 @@ class RegimeSettings(Settings):
     informed: float = Field(
         default=0.3, ge=0.0, le=1.0, description="share of market orders that know the efficient price"
     )
+    follow: float = Field(
+        default=0.6, ge=0.0, le=1.0, description="share of the makers at a touch who move with fair value together"
+    )
     lean: float = Field(default=0.7, ge=0.0, le=1.0, description="how far limit orders and cancels lean on it")
     noise: float = Field(default=0.0, ge=0.0, le=1.0, description="how far the flow leans on nothing at all")
 
@@ -34,7 +37,7 @@ class MarketSettings(Settings):
     """How the simulated market behaves; every number is part of the stream's identity."""
 
     rate: float = Field(
-        default=1.0, ge=0.05, le=200.0, description="actions a second and symbol; one makes 1.3 records on average"
+        default=0.42, ge=0.05, le=200.0, description="actions a second and symbol; one makes 3.6 records on average"
     )
     correlation: float = Field(
         default=0.7, ge=-0.99, le=0.99, description="of efficient returns, each symbol with the first"
@@ -47,25 +50,62 @@ class MarketSettings(Settings):
     feed_latency_us: int = Field(default=400, ge=0, le=10_000_000, description="ts_recv - ts_event at least, µs")
     feed_jitter_us: int = Field(default=150, ge=0, le=10_000_000, description="mean of the exponential part on top, µs")
     price_step_ms: int = Field(default=500, ge=10, le=10_000, description="grid of the efficient price, ms")
-    maker_lag_s: float = Field(
-        default=6.0, ge=0.1, le=600.0, description="time constant of makers' view of fair value, s"
-    )
     lean_scale: float = Field(
         default=2.5, gt=0.0, le=1000.0, description="gap at which the flow leans fully, quote steps"
     )
     limit_share: float = Field(default=0.5, ge=0.2, le=0.8, description="of the flow: new limit orders")
     market_share: float = Field(
-        default=0.07, ge=0.005, le=0.4, description="of the flow: market orders; the rest cancels"
+        default=0.11, ge=0.005, le=0.4, description="of the flow: market orders; the rest cancels"
     )
-    near_share: float = Field(default=0.65, ge=0.0, le=1.0, description="of limit orders: placed at the touch")
+    near_share: float = Field(default=0.42, ge=0.0, le=1.0, description="of limit orders: placed at the touch")
     join_share: float = Field(default=0.7, ge=0.0, le=1.0, description="of those: joining the touch or improving it")
-    stale_share: float = Field(default=0.8, ge=0.0, le=1.0, description="of cancels: of a touch too near fair value")
+    near_reach: float = Field(
+        default=1.0, ge=0.0, le=100.0, description="mean distance of the others from where makers quote, quote steps"
+    )
+    refill_share: float = Field(
+        default=0.9, ge=0.0, le=1.0, description="of limit orders: into a spread wider than makers want it"
+    )
+    placement_tail: float = Field(
+        default=1.0, ge=0.2, le=5.0, description="exponent of the power law of orders' distance behind the touch"
+    )
+    placement_offset: float = Field(
+        default=9.0, ge=0.0, le=100.0, description="distance at which that power law sets in, quote steps"
+    )
+    cancel_touch: float = Field(
+        default=0.35,
+        ge=0.05,
+        le=1.0,
+        description="rate of cancels of an order at the touch, relative to just behind it",
+    )
+    cancel_reach: float = Field(
+        default=10.0, ge=0.1, le=1000.0, description="distance at which an order's rate of cancels has halved, steps"
+    )
+    stale_share: float = Field(default=0.9, ge=0.0, le=1.0, description="of cancels: of a touch too near fair value")
+    metaorder_share: float = Field(
+        default=0.6, ge=0.0, le=1.0, description="of market orders: pieces of a large order, worked one by one"
+    )
+    metaorder_tail: float = Field(
+        default=1.6, gt=1.0, le=5.0, description="exponent of the power law of a large order's number of pieces"
+    )
+    market_units: float = Field(default=8.0, ge=1.0, le=1000.0, description="mean market order, size units")
+    market_tail: float = Field(
+        default=1.2, ge=0.2, le=20.0, description="exponent of the power law of the steps that one goes into the book"
+    )
     order_units: float = Field(default=6.0, ge=1.0, le=1000.0, description="mean order size, size units of the symbol")
-    orders_a_side: int = Field(default=90, ge=30, le=120, description="resting orders that cancels settle to")
+    orders_a_side: int = Field(default=70, ge=30, le=120, description="resting orders that cancels settle to")
     burst_branching: float = Field(
         default=0.45, ge=0.0, le=0.9, description="share of the flow set off by market orders"
     )
-    burst_decay_s: float = Field(default=6.0, ge=0.1, le=600.0, description="time constant of a burst, s")
+    burst_decay_s: float = Field(default=2.0, ge=0.1, le=600.0, description="time constant of a burst, s")
+    liquidity_s: float = Field(default=45.0, ge=1.0, le=100_000.0, description="time constant of liquidity, s")
+    liquidity_spread: float = Field(
+        default=0.93, ge=0.0, le=2.0, description="of liquidity: standard deviation of new orders' log mean size"
+    )
+    noise_s: float = Field(default=60.0, ge=1.0, le=3600.0, description="time constant of what flow leans on, s")
+    jump_share: float = Field(
+        default=0.0015, ge=0.0, le=0.1, description="of steps of the efficient prices' grid: the larger ones"
+    )
+    jump_size: float = Field(default=20.0, ge=1.0, le=100.0, description="of those, relative to the others")
     sweeps_a_day: float = Field(default=24.0, ge=0.0, le=10_000.0, description="mean a symbol and session")
     sweep_levels: int = Field(default=5, ge=2, le=20, description="price levels that a sweep takes at least")
     sweep_window_ms: int = Field(default=50, ge=1, le=1_000, description="time within which it takes them, ms")
@@ -104,21 +144,38 @@ class MarketSettings(Settings):
     stop_run_s: float = Field(default=180.0, ge=5.0, le=3_600.0, description="prices are given to return, s")
     overnight: float = Field(default=0.3, ge=0.0, le=5.0, description="gap between sessions, daily volatilities")
     calm: RegimeSettings = RegimeSettings(
-        dwell_minutes=50.0, volatility=0.6, activity=0.7, half_spread=0.6, maker_lag_s=6.0, informed=0.3, lean=0.6
+        dwell_minutes=50.0,
+        volatility=0.6,
+        activity=0.8,
+        half_spread=0.6,
+        maker_lag_s=1.2,
+        follow=0.58,
+        informed=0.3,
+        lean=0.1,
+        noise=0.55,
     )
     active: RegimeSettings = RegimeSettings(
-        dwell_minutes=30.0, volatility=1.6, activity=1.6, half_spread=0.7, maker_lag_s=16.0, informed=0.6, lean=1.0
+        dwell_minutes=30.0,
+        volatility=1.25,
+        activity=1.4,
+        half_spread=0.7,
+        maker_lag_s=5.0,
+        follow=0.74,
+        informed=0.6,
+        lean=0.85,
+        noise=0.2,
     )
     stressed: RegimeSettings = RegimeSettings(
-        dwell_minutes=15.0,
-        volatility=2.4,
+        dwell_minutes=11.0,
+        volatility=1.85,
         activity=1.4,
-        half_spread=3.0,
+        half_spread=1.3,
         maker_lag_s=1.0,
+        follow=0.1,
         depth=0.5,
         informed=0.1,
         lean=0.0,
-        noise=0.8,
+        noise=1.0,
     )
 
     @model_validator(mode="after")

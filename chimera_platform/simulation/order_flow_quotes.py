@@ -1,4 +1,9 @@
-"""Passive flow of the simulated market: limit orders, cancels, and makers who follow their fair value."""
+"""Passive flow of the simulated market: limit orders and cancels by distance from the touch and by what rests there.
+
+Near orders keep to makers' fair value, the others follow a power law of the distance; each order is withdrawn at a rate
+that falls with its distance, so a level loses orders in proportion to its queue. A side takes fewer orders the more
+it holds, and a wide spread draws them (Cont, Stoikov & Talreja 2010; Huang, Lehalle & Rosenbaum 2015).
+"""
 
 from __future__ import annotations
 
@@ -21,10 +26,11 @@ from chimera_platform.simulation.order_flow import (
     stays_away,
 )
 from chimera_platform.simulation.order_flow_book import ASK, BID, NO_ORDER, head_of, level_lots, reduce_order
+from chimera_platform.simulation.order_flow_makers import requote, stale_side, withdraw_touch
 from chimera_platform.simulation.order_flow_records import emit, finish_event
 
 CANCEL = int(EventKind.CANCEL)
-WITHDRAWALS_MAX = 32  # orders that makers withdraw together
+DRAWS_MAX = 8  # of the order to withdraw
 
 
 @kernel
@@ -34,19 +40,32 @@ def appetite(parameters: Any, book: Any, side: Any) -> Any:
 
 
 @kernel
+def deep_price(parameters: Any, book: Any, side: Any, random: Any) -> Any:
+    """Return a price behind the touch whose distance follows a power law: P(distance > d) = (1 + d / d0) ** -tail.
+
+    Source: Bouchaud, Mézard & Potters 2002, Zovko & Farmer 2002; here the law is cut at the orders' reach.
+    """
+    scale = parameters.placement_offset + 1.0
+    distance = scale * ((1.0 - uniform(random)) ** (-1.0 / parameters.placement_tail) - 1.0)
+    return book.best[side] - sign_of(side) * (1 + int(min(distance, 0.5 * REACH)))
+
+
+@kernel
 def limit_price(parameters: Any, regime: Any, symbol: Any, book: Any, side: Any, random: Any) -> Any:
     """Return where a new limit order goes, in quote steps; never through the other side.
 
-    Most near orders join the touch, or improve it by a step, as far as makers' fair value allows; the others go
-    where fair value puts them, near or deep.
+    Near orders join the touch, or improve it by a step, as far as makers' fair value allows, or quote where it puts
+    them; a spread wider than makers want draws most orders there. The others go behind the touch, near or deep.
     """
     towards = sign_of(side)
     edge = towards * (symbol.fair - book.best[side])
-    near = uniform(random) < parameters.near_share
-    if near and edge >= 0.5 * regime.half_spread and uniform(random) < parameters.join_share:
+    wide = book.best[ASK] - book.best[BID] > 2.0 * regime.half_spread + 2.0
+    if uniform(random) >= (parameters.refill_share if wide else parameters.near_share):
+        return deep_price(parameters, book, side, random)
+    if not wide and edge >= 0.5 * regime.half_spread and uniform(random) < parameters.join_share:
         improve = edge >= 1.0 + regime.half_spread and book.best[ASK] - book.best[BID] > 1
         return book.best[side] + (towards if improve else 0)
-    distance = regime.half_spread + exponential(random, 0.6 if near else 7.0)
+    distance = regime.half_spread + exponential(random, parameters.near_reach)
     if side == BID:
         return min(math.floor(symbol.fair - distance), book.best[ASK] - 1)
     return max(math.ceil(symbol.fair + distance), book.best[BID] + 1)
@@ -74,94 +93,38 @@ def limit_action(
     price = limit_price(parameters, regime, symbol, book, side, random)
     if sign_of(side) * (book.best[side] - price) > REACH // 2:
         return
-    size = draw_size(parameters, regime.depth * (1.0 + 0.8 * lean * sign_of(side)), profile.size_unit, random)
+    relative = regime.depth * symbol.depth * (1.0 + 0.8 * lean * sign_of(side))
+    size = draw_size(parameters, relative, profile.size_unit, random)
     place_order(market, out, book, instrument, profile, side, price, size)
     finish_event(parameters, market, out, False, random)
 
 
 @kernel
-def pick_cancel(book: Any, side: Any, against: Any, random: Any) -> Any:
+def cancel_weight(parameters: Any, behind: Any) -> Any:
+    """Return the relative intensity at which one order is withdrawn, ``behind`` quote steps from the touch.
+
+    Intensities fall with the distance, as Cont, Stoikov & Talreja 2010 estimate; summed over a level's orders they
+    grow with its queue.
+    """
+    return parameters.cancel_touch if behind == 0 else 1.0 / (1.0 + behind / parameters.cancel_reach)
+
+
+@kernel
+def pick_cancel(parameters: Any, book: Any, side: Any, against: Any, random: Any) -> Any:
     """Return the slot of an order to withdraw on ``side``.
 
-    The first at the touch, the likelier the more the flow leans ``against`` the side; else any, near ones more rarely.
+    The first at the touch, the likelier the more the flow leans ``against`` the side; else any, drawn in proportion to
+    its intensity (by rejection).
     """
     if uniform(random) < 0.6 * against:
         return head_of(book, book.best[side])
     slot = book.live[side, below(random, book.live_count[side])]
-    for _ in range(3):
+    for _ in range(DRAWS_MAX):
         behind = sign_of(side) * (book.best[side] - book.order_price[slot])
-        if uniform(random) < 0.25 + 0.05 * behind:
+        if uniform(random) < cancel_weight(parameters, behind):
             break
         slot = book.live[side, below(random, book.live_count[side])]
     return slot
-
-
-@kernel
-def stale_side(regime: Any, symbol: Any, book: Any) -> Any:
-    """Return the side whose touch is nearer to makers' fair value than they like, NO_ORDER where neither is."""
-    bid_edge, ask_edge = symbol.fair - book.best[BID], book.best[ASK] - symbol.fair
-    if min(bid_edge, ask_edge) >= 0.5 * regime.half_spread:
-        return NO_ORDER
-    return BID if bid_edge < ask_edge else ASK
-
-
-@kernel
-def withdraw_touch(
-    parameters: Any,
-    profile: Any,
-    market: Any,
-    symbol: Any,
-    book: Any,
-    instrument: Any,
-    side: Any,
-    out: Any,
-    random: Any,
-) -> None:
-    """Withdraw the makers' orders at the touch of ``side``, each with probability three in four.
-
-    Where the side has no price level to spare, one is first added behind it: makers move back, they do not vanish.
-    """
-    if book.depth[side] <= LEVELS_MIN + 1 and not is_full(parameters, book, side):
-        price = book.worst[side] - sign_of(side) * (1 + below(random, 3))
-        place_order(
-            market, out, book, instrument, profile, side, price, draw_size(parameters, 1.0, profile.size_unit, random)
-        )
-    if is_held(market, symbol, side, book.best[side]):
-        return
-    slot = head_of(book, book.best[side])
-    for _ in range(WITHDRAWALS_MAX):
-        behind = book.order_next[slot]
-        last = level_lots(book, book.order_price[slot]) == book.order_size[slot]
-        if last and book.depth[side] <= LEVELS_MIN:
-            break
-        if slot != symbol.iceberg_slot and uniform(random) < 0.75:
-            delete_order(market, out, book, instrument, profile, slot)
-        if behind == NO_ORDER:
-            break
-        slot = behind
-
-
-@kernel
-def requote(
-    parameters: Any,
-    regime: Any,
-    profile: Any,
-    market: Any,
-    symbol: Any,
-    book: Any,
-    instrument: Any,
-    side: Any,
-    out: Any,
-    random: Any,
-) -> None:
-    """Let makers who left the other touch follow fair value on ``side``: a better price, or more at the best one."""
-    edge = sign_of(side) * (symbol.fair - book.best[side])
-    steps = min(int(edge - regime.half_spread), book.best[ASK] - book.best[BID] - 1)
-    if steps < 0 or is_full(parameters, book, side) or stays_away(parameters, symbol, side, random):
-        return
-    size = draw_size(parameters, 2.0 * regime.depth, profile.size_unit, random)
-    place_order(market, out, book, instrument, profile, side, book.best[side] + sign_of(side) * steps, size)
-    finish_event(parameters, market, out, False, random)
 
 
 @kernel
@@ -182,7 +145,7 @@ def cancel_action(
     """
     stale = stale_side(regime, symbol, book)
     if stale != NO_ORDER and uniform(random) < parameters.stale_share:
-        withdraw_touch(parameters, profile, market, symbol, book, instrument, stale, out, random)
+        withdraw_touch(parameters, regime, profile, market, symbol, book, instrument, stale, out, random)
         finish_event(parameters, market, out, False, random)
         requote(parameters, regime, profile, market, symbol, book, instrument, 1 - stale, out, random)
         return
@@ -190,7 +153,7 @@ def cancel_action(
     asks = book.live_count[ASK] * (1.0 + 0.8 * lean)
     bids = book.live_count[BID] * (1.0 - 0.8 * lean)
     side = ASK if uniform(random) * (asks + bids) < asks else BID
-    slot = pick_cancel(book, side, -lean * sign_of(side), random)
+    slot = pick_cancel(parameters, book, side, -lean * sign_of(side), random)
     if slot == symbol.iceberg_slot or is_held(market, symbol, side, book.order_price[slot]):
         return
     size, unit = book.order_size[slot], profile.size_unit

@@ -22,7 +22,7 @@ from chimera_platform.simulation.order_flow import (
     remaining_share,
     sign_of,
 )
-from chimera_platform.simulation.order_flow_book import ASK, BID, NO_ORDER, level_lots, next_level
+from chimera_platform.simulation.order_flow_book import ASK, BID, LADDER, NO_ORDER, level_lots, next_level
 from chimera_platform.simulation.order_flow_records import event_number, finish_event
 from chimera_platform.simulation.order_flow_trades import excite, market_order, take_levels
 from chimera_platform.simulation.regimes import SECOND_NS
@@ -175,7 +175,7 @@ def attack_action(
 ) -> None:
     """One market order of those who attack the level that absorbs."""
     size = draw_size(parameters, regime.depth, profile.size_unit, random)
-    market_order(profile, market, symbol, book, instrument, symbol.scenario_side, size, out, episodes)
+    market_order(profile, market, symbol, book, instrument, symbol.scenario_side, size, LADDER, out, episodes)
     finish_event(parameters, market, out, False, random)
 
 
@@ -193,14 +193,18 @@ def track_extremes(market: Any, symbol: Any, book: Any) -> None:
 
 
 @kernel
-def run_levels(book: Any, side: Any, target: Any) -> Any:
-    """Return how many price levels of ``side`` lie before or at ``target``; 0 where it is too thin for that."""
+def run_levels(book: Any, side: Any, extreme: Any, beyond: Any) -> Any:
+    """Return how many price levels of ``side`` a run takes that goes ``beyond`` quote steps past ``extreme``.
+
+    At least one of them lies past it, however far apart the levels are; 0 where the side is too thin for that.
+    """
     towards = -sign_of(side)
-    levels, price = 0, book.best[side]
-    while towards * (target - price) >= 0:
+    levels, price, taken = 0, book.best[side], extreme
+    while towards * (extreme + towards * beyond - price) >= 0 or towards * (extreme - taken) >= 0:
         levels += 1
         if levels + LEVELS_MIN > book.depth[side] or levels > RUN_LEVELS_MAX:
             return 0
+        taken = price
         price = next_level(book, side, price)
     return levels
 
@@ -231,7 +235,7 @@ def stop_run_action(
     slot = symbol.iceberg_slot
     if abs(extreme - book.best[side]) > EXTREME_REACH or (slot != NO_ORDER and book.order_side[slot] == side):
         return
-    levels = run_levels(book, side, extreme - sign_of(side) * beyond)
+    levels = run_levels(book, side, extreme, beyond)
     if levels < 2:
         return
     begin_scenario(market, symbol, STOP_RUN, side, extreme, parameters.stop_run_s)

@@ -93,6 +93,13 @@ def step_scenarios(
 
 
 @kernel
+def step_size(parameters: Any, random: Any) -> Any:
+    """Return the size of the efficient prices' step, relative, of mean square 1: rarely a much larger one."""
+    usual = 1.0 / math.sqrt(1.0 + parameters.jump_share * (parameters.jump_size**2 - 1.0))
+    return usual * (parameters.jump_size if uniform(random) < parameters.jump_share else 1.0)
+
+
+@kernel
 def step_market(
     parameters: Any,
     regimes: Any,
@@ -113,7 +120,7 @@ def step_market(
         record_regime(market, spans)
         market.regime = regime
     share = step_s / (3600.0 * parameters.session_hours) * curve[market.ts % DAY_NS // HOUR_NS]
-    scale = math.sqrt(share) * regimes[regime].volatility
+    scale = math.sqrt(share) * regimes[regime].volatility * step_size(parameters, random)
     common = normal(random)
     for i in range(len(symbols)):
         symbol, loading = symbols[i], profiles[i].loading
@@ -141,6 +148,7 @@ def open_symbol(
     clear_flow_book(book)
     symbol.fair = symbol.efficient
     symbol.noise = normal(random)
+    symbol.depth = 1.0
     symbol.excitation = 0.0
     emit(market, out, instrument, CLEAR, 0, 0, 0, 0)
     for side in range(2):

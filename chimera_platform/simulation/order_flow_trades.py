@@ -7,20 +7,20 @@ from typing import Any
 from chimera_platform.kernels import kernel
 from chimera_platform.market.events import EventKind
 from chimera_platform.simulation.episodes import EpisodeKind
-from chimera_platform.simulation.market_random import below, uniform
+from chimera_platform.simulation.market_random import below, power_law, uniform
 from chimera_platform.simulation.order_flow import (
     ABSORPTION,
     LEVELS_MIN,
     draw_size,
     is_absorbing,
     is_held,
-    lean_of,
     mid_of,
     sign_of,
 )
 from chimera_platform.simulation.order_flow_book import (
     ASK,
     BID,
+    LADDER,
     NO_ORDER,
     head_of,
     level_lots,
@@ -30,10 +30,12 @@ from chimera_platform.simulation.order_flow_book import (
     remove_order,
 )
 from chimera_platform.simulation.order_flow_icebergs import finish_iceberg
+from chimera_platform.simulation.order_flow_metaorders import wanted_side
 from chimera_platform.simulation.order_flow_records import emit, event_number, finish_event, record_episode
 
 ADD, EXECUTE, SWEEP = int(EventKind.ADD), int(EventKind.EXECUTE), int(EpisodeKind.SWEEP)
 
+INTO_BOOK_MAX = 20  # quote steps that a market order goes beyond the touch
 FILLS_MAX = 64  # EXECUTE records of one market order
 SWEEP_CHILDREN = 4  # market orders that a sweep is cut into
 
@@ -68,16 +70,27 @@ def execute_against(
 
 @kernel
 def market_order(
-    profile: Any, market: Any, symbol: Any, book: Any, instrument: Any, side: Any, size: Any, out: Any, episodes: Any
+    profile: Any,
+    market: Any,
+    symbol: Any,
+    book: Any,
+    instrument: Any,
+    side: Any,
+    size: Any,
+    reach: Any,
+    out: Any,
+    episodes: Any,
 ) -> Any:
-    """Trade up to ``size`` lots against ``side``; return the lots traded.
+    """Trade up to ``size`` lots against ``side``, within ``reach`` quote steps of the touch; return the lots traded.
 
     Stops before it would take one of the last LEVELS_MIN price levels or a whole level that is held, and after
     FILLS_MAX fills.
     """
-    left = size
+    left, touch = size, book.best[side]
     for _ in range(FILLS_MAX):
         price = book.best[side]
+        if sign_of(side) * (touch - price) > reach:
+            break
         slot = head_of(book, price)
         lots = min(left, book.order_size[slot])
         if book.depth[side] <= LEVELS_MIN and lots == level_lots(book, price) and book.order_hidden[slot] == 0:
@@ -93,7 +106,10 @@ def market_order(
 
 @kernel
 def excite(parameters: Any, symbol: Any) -> None:
-    """Raise the symbol's flow after a market order: a Hawkes process of branching ratio ``burst_branching``."""
+    """Raise the symbol's flow after a market order: a Hawkes process of branching ratio ``burst_branching``.
+
+    Source: Hawkes 1971; for order flow Bacry, Mastromatteo & Muzy 2015. The kernel is exponential.
+    """
     symbol.excitation += parameters.burst_branching / (parameters.burst_decay_s * parameters.market_share)
 
 
@@ -114,18 +130,11 @@ def market_action(
 
     While an iceberg stands at the touch, it is what most of the uninformed trade with.
     """
-    lean = lean_of(parameters, regime, symbol, book)
-    buy = uniform(random) < 0.5 * (1.0 + 0.6 * lean)
-    slot = symbol.iceberg_slot
-    if slot != NO_ORDER and book.order_price[slot] == book.best[book.order_side[slot]] and uniform(random) < 0.6:
-        buy = book.order_side[slot] == ASK
-    if uniform(random) < regime.informed:
-        if symbol.efficient > book.best[ASK]:
-            buy = True
-        elif symbol.efficient < book.best[BID]:
-            buy = False
-    size = draw_size(parameters, regime.depth, profile.size_unit, random)
-    if market_order(profile, market, symbol, book, instrument, ASK if buy else BID, size, out, episodes) > 0:
+    side = wanted_side(parameters, regime, symbol, book, random)
+    relative = regime.depth * parameters.market_units / parameters.order_units
+    size = draw_size(parameters, relative, profile.size_unit, random)
+    reach = power_law(random, parameters.market_tail, INTO_BOOK_MAX) - 1
+    if market_order(profile, market, symbol, book, instrument, side, size, reach, out, episodes) > 0:
         finish_event(parameters, market, out, False, random)
         excite(parameters, symbol)
 
@@ -159,7 +168,7 @@ def take_levels(
                 price = next_level(book, side, price)
             lots += level_lots(book, price)
         last_price = price
-        traded += market_order(profile, market, symbol, book, instrument, side, lots, out, episodes)
+        traded += market_order(profile, market, symbol, book, instrument, side, lots, LADDER, out, episodes)
         finish_event(parameters, market, out, False, random)
     return traded, last_price
 

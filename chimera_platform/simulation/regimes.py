@@ -1,7 +1,9 @@
 """Latent state of the simulated market: regimes, correlated efficient prices, compressions and trends.
 
-Nothing here touches a book. The efficient price follows a discretised diffusion on a fixed grid of event time, its
-volatility the product of time of day, a market-wide Markov regime and the symbol's own phase; makers see it late.
+Nothing here touches a book. The efficient price follows a discretised diffusion with rare large steps, common to all
+symbols, on a fixed grid of event time (Merton 1976), its volatility the product of time of day, a market-wide Markov
+regime and the symbol's own phase; makers see it late. Sizes of new orders follow a slow liquidity of each symbol, so
+that the impact of order flow, which goes with one over the depth (Cont, Kukanov & Stoikov 2014), varies by the minute.
 """
 
 from __future__ import annotations
@@ -37,7 +39,11 @@ SYMBOL_DTYPE = np.dtype(
         ("efficient", "<f8"),  # quote steps: the price that the informed know
         ("fair", "<f8"),  # quote steps: makers' view of it, late
         ("noise", "<f8"),  # standard normal, mean-reverting: what the uninformed believe
+        ("liquidity", "<f8"),  # standard normal, mean-reverting: logarithm of the depth, standardised
+        ("depth", "<f8"),  # size of new limit orders, relative, of mean 1
         ("excitation", "<f8"),  # events a second set off by earlier market orders
+        ("metaorder_left", "<i8"),  # market orders that the large order being worked still needs
+        ("metaorder_side", "<i8"),  # BID or ASK: the side that it takes
         ("anchor", "<f8"),  # quote steps: middle of the compression
         ("drift", "<f8"),  # relative change of the efficient price a second
         ("phase_end", "<i8"),  # ns UTC
@@ -142,10 +148,17 @@ def start_trend(
 
 
 @kernel
+def step_reverting(value: Any, step: Any, random: Any) -> Any:
+    """Return the next value of a mean-reverting standard normal; ``step`` is in units of its time constant."""
+    keep = math.exp(-step)
+    return keep * value + math.sqrt(1.0 - keep * keep) * normal(random)
+
+
+@kernel
 def step_price(
     parameters: Any, regime: Any, symbol: Any, scale: Any, innovation: Any, step_s: Any, random: Any
 ) -> None:
-    """Move one symbol's efficient price, makers' view and noise by one step of the grid.
+    """Move one symbol's efficient price, makers' view, noise and liquidity by one step of the grid.
 
     Parameters
     ----------
@@ -158,6 +171,7 @@ def step_price(
         change = parameters.compression_volatility * scale * innovation + pull
     symbol.efficient *= 1.0 + change
     symbol.fair += (symbol.efficient - symbol.fair) * (1.0 - math.exp(-step_s / regime.maker_lag_s))
-    keep = math.exp(-step_s / 20.0)
-    symbol.noise = keep * symbol.noise + math.sqrt(1.0 - keep * keep) * normal(random)
+    symbol.noise = step_reverting(symbol.noise, step_s / parameters.noise_s, random)
+    symbol.liquidity = step_reverting(symbol.liquidity, step_s / parameters.liquidity_s, random)
+    symbol.depth = math.exp(parameters.liquidity_spread * (symbol.liquidity - 0.5 * parameters.liquidity_spread))
     symbol.excitation *= math.exp(-step_s / parameters.burst_decay_s)

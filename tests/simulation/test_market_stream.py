@@ -152,7 +152,7 @@ def test_a_default_day_of_two_symbols_has_the_stated_number_of_events() -> None:
     market = SimulatedMarket(Universe([INSTRUMENTS["XAUUSD"], INSTRUMENTS["XAGUSD"]]))
     total = sum(len(b) for b in market.batches(65_536))
     print(f"default stream: {total} events in {market.days} days")
-    assert 150_000 < total / market.days < 250_000 and total < 1_000_000
+    assert 200_000 < total / market.days < 320_000 and total < 1_250_000
 
 
 @pytest.mark.parametrize(
