@@ -22,9 +22,11 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from chimera_platform.errors import DataError
+from chimera_platform.kernels import kernel
 from chimera_platform.microstructure.fitted_microprice import (
     IMBALANCE_BINS,
     SPREAD_BINS,
+    fitted_adjustment,
     new_microprice_table,
 )
 from chimera_platform.settings import Settings
@@ -107,6 +109,26 @@ def fit_microprice(
         if counts.visits.min() >= chosen.visits_min or rows == 1:
             break
     return _solve(counts, rows, step, chosen)
+
+
+def adjustments(table: Array, bid: Array, bid_size: Array, ask: Array, ask_size: Array) -> Array:
+    """Return microprice - mid in half ticks of many touches, shape (n,); NaN as :func:`fitted_adjustment`.
+
+    Parameters
+    ----------
+    table : shape (1,), ``MICROPRICE_DTYPE``.
+    bid, ask : ticks, shape (n,); bid_size, ask_size : lots.
+    """
+    quotes = np.stack([np.asarray(a, np.int64) for a in (bid, bid_size, ask, ask_size)], axis=1)
+    out = np.empty(len(quotes))
+    _write_adjustments(table, quotes, out)
+    return out
+
+
+@kernel
+def _write_adjustments(table: Any, quotes: Any, out: Any) -> None:
+    for i in range(quotes.shape[0]):
+        out[i] = fitted_adjustment(table[0], quotes[i, 0], quotes[i, 1], quotes[i, 2], quotes[i, 3])
 
 
 @dataclass(frozen=True)

@@ -8,32 +8,22 @@ import pytest
 from pydantic import ValidationError
 
 from chimera_platform.errors import DataError
-from chimera_platform.kernels import kernel
-from chimera_platform.market.book import (
-    apply_event,
-    best_ask,
-    best_ask_size,
-    best_bid,
-    best_bid_size,
-    is_tradable,
-    new_books,
-)
-from chimera_platform.market.events import EventFlag
+from chimera_platform.learning.touches import TouchPath
 from chimera_platform.market.instruments import load_instruments
 from chimera_platform.market.sources import open_source
 from chimera_platform.microstructure.fitted_microprice import fitted_adjustment
-from chimera_platform.microstructure.fitted_microprice_estimation import MicropriceSettings, fit_microprice
-from tests.reference.touch_chain import BINS, SPREADS, play, touches
+from chimera_platform.microstructure.fitted_microprice_estimation import MicropriceSettings, adjustments, fit_microprice
+from tests.reference.touch_chain import BINS, SPREADS, play
+from tests.reference.touch_chain import touches as touches_of
 
 Array = np.ndarray[Any, Any]
 FIVE = MicropriceSettings(imbalance_bins=BINS, wide_share=0.01)
-_LAST = int(EventFlag.LAST)
 
 
 @pytest.fixture(scope="module")
 def chain() -> tuple[Array, Array, Array, Array]:
     states, moves = play(np.zeros(40, np.int64), 10_000, np.random.default_rng(2))
-    parts = [touches(states[:, k], moves[:, k]) for k in range(states.shape[1])]
+    parts = [touches_of(states[:, k], moves[:, k]) for k in range(states.shape[1])]
     bid, bid_size, ask, ask_size = (np.concatenate(column) for column in zip(*parts, strict=True))
     return bid, bid_size, ask, ask_size
 
@@ -66,8 +56,8 @@ def test_the_adjustment_is_antisymmetric_and_a_balanced_book_has_none(chain: Any
 
 def test_the_fitted_microprice_is_a_martingale_where_the_mid_is_none(chain: Any, starts: Array) -> None:
     """The mean change to the next state is zero within its error, whatever the imbalance; the mid's is not."""
-    table, (bid, _, ask, _) = fit_microprice(*chain, starts, FIVE).table[0], chain
-    shift = np.array([fitted_adjustment(table, *row) for row in zip(*(a.tolist() for a in chain), strict=True)])
+    table, (bid, _, ask, _) = fit_microprice(*chain, starts, FIVE).table, chain
+    shift = adjustments(table, *chain)
     follows, mid2 = ~starts[1:], bid + ask
     column = chain[1][:-1] // 2
     for one in range(BINS):
@@ -141,30 +131,17 @@ def test_an_even_or_impossible_number_of_bins_is_refused(bins: int) -> None:
         MicropriceSettings(imbalance_bins=bins)
 
 
-@kernel
-def write_touches(book: Any, events: Any, out: Any) -> Any:
-    n = 0
-    for i in range(len(events)):
-        apply_event(book, events[i])
-        if events[i].flags & _LAST and is_tradable(book):
-            out[n, 0], out[n, 1] = best_bid(book), best_bid_size(book)
-            out[n, 2], out[n, 3] = best_ask(book), best_ask_size(book)
-            n += 1
-    return n
-
-
 @pytest.mark.real_data
 def test_on_real_orders_it_predicts_later_mids_better_than_mid_and_weighted_mid_out_of_sample(real_data: Path) -> None:
     archive = real_data / "lobster" / "LOBSTER_SampleFile_GOOG_2012-06-21_1.zip"
     events = np.concatenate(list(open_source([archive], "lobster", load_instruments()).batches(65_536)))
-    rows = np.zeros((len(events), 4), np.int64)
-    rows = rows[: write_touches(new_books(1)[0], events, rows)]
-    rows = rows[np.concatenate([[True], (np.diff(rows, axis=0) != 0).any(axis=1)])]
+    touches = TouchPath(1).run(events)
+    rows = np.stack([touches[name] for name in ("bid", "bid_size", "ask", "ask_size")], axis=1)
     half = len(rows) // 2
-    table = fit_microprice(*rows[:half].T).table[0]
+    table = fit_microprice(*rows[:half].T).table
     bid, bid_size, ask, ask_size = rows[half:].T
     mid2, size = (bid + ask).astype(float), bid_size + ask_size
-    shift = np.array([fitted_adjustment(table, *row) for row in rows[half:].tolist()])
+    shift = adjustments(table, *rows[half:].T)
     weighted = 2.0 * (bid * ask_size + ask * bid_size) / size
     moves = np.flatnonzero(np.diff(mid2) != 0) + 1
     print("GOOG, second half, root mean squared error of the mid k moves later, half ticks: mid, weighted, fitted")
