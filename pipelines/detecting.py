@@ -11,6 +11,7 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
+from chimera_platform.configuration import Configuration
 from chimera_platform.journal.manifest import RunManifest
 from chimera_platform.journal.schema import NS_PER_DAY
 from chimera_platform.market.city_sessions import city_sessions
@@ -25,6 +26,7 @@ from pipelines.rows import Array, event_batches, replace_days, run_days, run_uni
 from warehouse.connection import connect
 
 _MINUTE_NS = 60_000_000_000
+_SECTIONS = ("detectors", "timeframes", "regime")
 CHANGE_COLUMNS = tuple(f"change_{h // 1_000_000_000}s" for h in HORIZONS_NS)
 
 
@@ -54,7 +56,7 @@ def detect_days(workdir: WorkDir, days: Sequence[str] | None = None) -> list[Day
             count = len(run_universe(workdir, run_id))
             market = _follow(connection, workdir, run_id, max(its_days), settings)
             for day in its_days:
-                columns = _day_tables(market, day, settings, count)
+                columns = _day_tables(market, day, settings.detectors, count)
                 tables[run_id, day] = columns
                 done.append(_summary(run_id, day, columns))
     finally:
@@ -92,18 +94,20 @@ class _Market:
     last_ts: dict[int, int]
 
 
-def _settings_of(workdir: WorkDir, run_id: str) -> DetectorSettings:
-    manifest = RunManifest.read(workdir.run_folder(run_id))
-    return DetectorSettings.model_validate(manifest.configuration.get("detectors", {}))
+def _settings_of(workdir: WorkDir, run_id: str) -> Configuration:
+    """Return the run's own settings of what is used here; the built-in ones of what it did not know."""
+    known = RunManifest.read(workdir.run_folder(run_id)).configuration
+    return Configuration.model_validate({name: known[name] for name in _SECTIONS if name in known})
 
 
 def _follow(
-    connection: duckdb.DuckDBPyConnection, workdir: WorkDir, run_id: str, last_day: str, settings: DetectorSettings
+    connection: duckdb.DuckDBPyConnection, workdir: WorkDir, run_id: str, last_day: str, settings: Configuration
 ) -> _Market:
     """Run the events once through detectors, prices and regimes."""
     universe = run_universe(workdir, run_id)
     count = len(universe)
-    detectors, prices, regime = DetectorStream(universe, settings), ForwardReturns(count), RegimePath(count)
+    detectors, prices = DetectorStream(universe, settings.detectors), ForwardReturns(count)
+    regime = RegimePath(count, settings.timeframes, settings.regime)
     said, regimes, outcomes = [np.zeros(0, DETECTION_DTYPE)], [np.zeros(0, np.int64)], [np.zeros(0, OUTCOME_DTYPE)]
     began: list[Array] = []
     totals: dict[int, int] = {}

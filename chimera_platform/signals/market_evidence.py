@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from chimera_platform.configuration import Configuration
 from chimera_platform.market.city_sessions import city_sessions
 from chimera_platform.market.sources import EventSource
 from chimera_platform.signals.detector_stream import DetectorStream
-from chimera_platform.signals.detectors import DetectorSettings
 from chimera_platform.signals.directional import SIGNALS, directions, signal_numbers
 from chimera_platform.signals.forward_returns import OUTCOME_DTYPE, ForwardReturns
 from chimera_platform.signals.lift import MOMENT_DTYPE
@@ -37,13 +37,14 @@ class SymbolEvidence:
     hours: float
 
 
-def gather_evidence(source: EventSource, settings: DetectorSettings | None = None) -> list[SymbolEvidence]:
+def gather_evidence(source: EventSource, settings: Configuration | None = None) -> list[SymbolEvidence]:
     """Run detectors, regime and prices over ``source`` once and return its symbols' evidence.
 
     Memory: the unconditional moments, one a second and symbol at most, and the detections.
     """
-    count = len(source.universe)
-    detectors, prices, regime = DetectorStream(source.universe, settings), ForwardReturns(count), RegimePath(count)
+    count, chosen = len(source.universe), settings or Configuration()
+    detectors, prices = DetectorStream(source.universe, chosen.detectors), ForwardReturns(count)
+    regime = RegimePath(count, chosen.timeframes, chosen.regime)
     outcomes, said, changes, number = [np.zeros(0, OUTCOME_DTYPE)], [], _RegimeTimes(count), 0
     events_of = np.zeros(count, np.int64)
     for events in source.batches(_BATCH):

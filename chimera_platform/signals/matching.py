@@ -15,7 +15,8 @@ Episodes that nobody could tell from the usual flow are *asked of no detector*, 
 positive: an iceberg that never refilled, a level that was never refilled under attack, a stop run whose price did not
 come back in time. A level that absorbed for a while and then broke is not asked for either, because a detector that
 waits for the end of the attack is right not to confirm it; but one that confirmed it before is not wrong: such a
-detection is *set aside*, neither right nor wrong.
+detection is *set aside*, neither right nor wrong. So is one of a burst through an extreme that had been made within
+the last two minutes, which is not asked for as a stop run: it is the same move going on.
 """
 
 from __future__ import annotations

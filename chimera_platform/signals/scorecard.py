@@ -17,6 +17,7 @@ from chimera_platform.market.instruments import Universe
 from chimera_platform.market.sources import EventSource
 from chimera_platform.signals.detector_stream import DetectorStream
 from chimera_platform.signals.detectors import DetectorSettings
+from chimera_platform.signals.extremes import breaks_young_extreme
 from chimera_platform.signals.level_view import LevelView
 from chimera_platform.signals.matching import RULES, match
 from chimera_platform.signals.records import DETECTION_DTYPE, Detector, Stage
@@ -40,8 +41,8 @@ _HOUR_NS = 3_600_000_000_000
 class Score:
     """One detector's figures; a rate is NaN where it has nothing to be a rate of."""
 
-    episodes: int  # that can be seen
-    hidden_from_all: int
+    episodes: int  # that are asked for
+    hidden_from_all: int  # cannot be told from the usual flow
     found: int  # of the episodes
     detections: int
     right: int  # of the detections; differs from found only in a part of the market whose border a match crosses
@@ -123,7 +124,12 @@ def confirmed(detections: np.ndarray[Any, Any], detector: Detector) -> np.ndarra
     return detections[(detections["detector"] == detector) & (detections["stage"] == Stage.CONFIRMED)]
 
 
-def match_all(detections: np.ndarray[Any, Any], truth: np.ndarray[Any, Any], detector: Detector) -> Matched:
+def match_all(
+    detections: np.ndarray[Any, Any],
+    truth: np.ndarray[Any, Any],
+    detector: Detector,
+    doubtful: np.ndarray[Any, Any] | None = None,
+) -> Matched:
     """Return what ``detector`` found of its episodes.
 
     Parameters
@@ -131,10 +137,14 @@ def match_all(detections: np.ndarray[Any, Any], truth: np.ndarray[Any, Any], det
     detections : shape (n,), ``DETECTION_DTYPE``, of all detectors and stages, in stream order.
     truth : shape (m,), ``EPISODE_DTYPE``, of all kinds, of the same stream.
     detector : one of :data:`~chimera_platform.signals.matching.RULES`.
+    doubtful : bool, shape (m,): episodes that are not asked for, and a detection of one of them is set aside.
     """
     rule, said = RULES[detector], confirmed(detections, detector)
     episodes = truth[truth["kind"] == rule.kind]
     asked, allowed = rule.is_asked(episodes), rule.is_allowed(episodes)
+    if doubtful is not None:
+        of_kind = doubtful[truth["kind"] == rule.kind]
+        asked, allowed = asked & ~of_kind, allowed | (asked & of_kind)
     taken = match(said, episodes, rule, asked | allowed)
     aside = np.zeros(len(said), bool)
     aside[taken[allowed & (taken >= 0)]] = True
@@ -217,11 +227,12 @@ def scorecard(market: SimulatedMarket, settings: DetectorSettings | None = None)
     """
     detections, _ = detect_all(market, settings)
     truth = market.ground_truth()
+    doubtful = breaks_young_extreme(market, truth)
     alarms, hours = detect_all(without_episodes(market), settings)
     result = {}
     for detector in RULES:
         false_alarms = len(confirmed(alarms, detector))
-        figures = score(detections, truth, detector).as_dict()
+        figures = match_all(detections, truth, detector, doubtful).score().as_dict()
         result[detector.name.lower()] = figures | {
             "false_alarms_per_hour": false_alarms / hours if hours else float("nan")
         }

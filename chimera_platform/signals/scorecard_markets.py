@@ -16,6 +16,7 @@ import numpy as np
 from chimera_platform.market.city_sessions import CitySession, city_sessions
 from chimera_platform.market.instruments import Universe, load_instruments
 from chimera_platform.signals.detectors import EVIDENCE_NAMES, DetectorSettings
+from chimera_platform.signals.extremes import breaks_young_extreme
 from chimera_platform.signals.matching import RULES
 from chimera_platform.signals.records import Detector
 from chimera_platform.signals.scorecard import NULL_SETTINGS, Matched, Score, confirmed, detect_all, match_all
@@ -105,7 +106,10 @@ def score_detectors(
     market = _market(seed, days, settings_together())
     detections, _ = detect_all(market, settings)
     truth = market.ground_truth()
-    rows += [ScoreRow(d, 0, False, "all", match_all(detections, truth, d).score()) for d in scored_detectors()]
+    doubtful = breaks_young_extreme(market, truth)
+    rows += [
+        ScoreRow(d, 0, False, "all", match_all(detections, truth, d, doubtful).score()) for d in scored_detectors()
+    ]
     say("a market without episodes")
     null = _market(seed, days, MarketSettings.model_validate(NULL_SETTINGS))
     alarms: list[NullRow] = []
@@ -130,7 +134,8 @@ def _rows_of(
     market: SimulatedMarket, detector: Detector, difficulty: int, as_levels: bool, settings: DetectorSettings | None
 ) -> Iterator[ScoreRow]:
     detections, _ = detect_all(market, settings, as_levels=as_levels)
-    matched = match_all(detections, market.ground_truth(), detector)
+    truth = market.ground_truth()
+    matched = match_all(detections, truth, detector, breaks_young_extreme(market, truth))
     yield ScoreRow(detector, difficulty, as_levels, "all", matched.score())
     for part, (said_in, episodes_in, hidden_in) in parts(matched, market.regimes()).items():
         yield ScoreRow(detector, difficulty, as_levels, part, matched.score(said_in, episodes_in, hidden_in))

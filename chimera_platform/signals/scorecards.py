@@ -1,7 +1,8 @@
 """How often the detectors are right, as a page: on simulated markets with known truth, and on recorded ones.
 
 ``python -m chimera_platform.signals.scorecards LABEL=SOURCE… --out FILE`` writes Markdown. A source is a file or
-folder of recorded data (several, joined by commas, are one); ``--tick-test LABEL`` gives the prints of that source the tick test's aggressor.
+folder of recorded data; several, joined by commas, are one. ``--tick-test LABEL`` gives the prints of a source the
+tick test's aggressor.
 """
 
 from __future__ import annotations
@@ -12,11 +13,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from chimera_platform.configuration import load_configuration
+from chimera_platform.configuration import Configuration, load_configuration
 from chimera_platform.errors import ChimeraError, ConfigurationError
 from chimera_platform.market.instruments import load_instruments
 from chimera_platform.market.sources import open_source
-from chimera_platform.signals.detectors import DetectorSettings
 from chimera_platform.signals.lift_page import MarketColumn, evaluate, recorded_section
 from chimera_platform.signals.market_evidence import gather_evidence
 from chimera_platform.signals.scorecard_markets import score_detectors
@@ -59,7 +59,7 @@ DEFINITIONS = """\
 
 
 def page(
-    sources: Sequence[str], signed: Sequence[str], seed: int, days: int, settings: DetectorSettings, command: str
+    sources: Sequence[str], signed: Sequence[str], seed: int, days: int, settings: Configuration, command: str
 ) -> str:
     """Return the page.
 
@@ -85,7 +85,7 @@ def page(
             print(f"{label} {evidence.symbol}", file=sys.stderr)
             tick = f"{instrument.tick_size.normalize():f} {instrument.currency}"
             columns.append(MarketColumn(f"{label} {evidence.symbol}", tick, evidence, evaluate(evidence), note))
-    rows, alarms = score_detectors(seed, days, settings, lambda said: print(said, file=sys.stderr))
+    rows, alarms = score_detectors(seed, days, settings.detectors, lambda said: print(said, file=sys.stderr))
     head = ["# How often the detectors are right", "", "Made by", "", "```sh", command, "```", ""]
     body = [*head, *simulated_section(rows, alarms, seed, days), *recorded_section(columns)]
     return "\n".join(body) + DEFINITIONS.format(sets=PLACEBO_SETS)
@@ -98,13 +98,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--tick-test", action="append", default=[], metavar="LABEL", help="sign its prints")
     parser.add_argument("--seed", type=int, default=SEED, help="of the simulated markets")
     parser.add_argument("--days", type=int, default=DAYS, help="trading days of each simulated market")
-    parser.add_argument("--config", type=Path, help="TOML file with the detectors' settings")
+    parser.add_argument("--config", type=Path, help="TOML file of settings over the built-in ones")
     parser.add_argument("--out", type=Path, help="Markdown file to write; printed where it is not given")
     given = parser.parse_args(arguments)
     words = list(sys.argv[1:] if arguments is None else arguments)
     command = shlex.join(["python", "-m", "chimera_platform.signals.scorecards", *words])
     try:
-        settings = detector_settings(given.config)
+        settings = load_configuration(given.config)
         text = page(given.sources, given.tick_test, given.seed, given.days, settings, command)
     except ChimeraError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -116,11 +116,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         partial.write_text(text, encoding="utf-8")
         partial.replace(given.out)
     return 0
-
-
-def detector_settings(config: Path | None) -> DetectorSettings:
-    """Return the detectors' settings of a configuration file."""
-    return load_configuration(config).detectors
 
 
 if __name__ == "__main__":

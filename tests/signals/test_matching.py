@@ -133,6 +133,16 @@ def test_a_stop_run_speaks_for_the_way_back_and_must_have_come_back() -> None:
     assert (figures.detections, figures.right) == (2, 1)
 
 
+def test_doubtful_episodes_are_not_asked_for_and_their_detections_set_aside() -> None:
+    run = {"last_event_no": 90, "side": 1, "price": 100, "end_price": 106}
+    truth = episodes(EpisodeKind.STOP_RUN, [run | {"first_event_no": n} for n in (10, 40)])
+    said = detections(
+        Detector.STOP_RUN, [{"event_no": n, "side": -1, "price_low": 100, "price_high": 106} for n in (12, 45)]
+    )
+    figures = match_all(said, truth, Detector.STOP_RUN, np.array([True, False])).score()
+    assert (figures.episodes, figures.found, figures.detections, figures.right, figures.set_aside) == (1, 1, 1, 1, 1)
+
+
 def test_a_level_that_absorbed_and_then_broke_is_set_aside() -> None:
     level = {"side": 1, "price": 100, "end_price": 100}
     truth = episodes(
