@@ -163,7 +163,7 @@ def _difficulties() -> Iterator[str]:
     rates = [f"{name} = {rate:g}" for by_name in RATES.values() for name, rate in by_name.items()]
     yield f"{', '.join(rates)}."
     yield ""
-    yield "Not asked for: icebergs and attacked levels that never refilled, stop runs that did not come back. Set aside:"
+    yield "Not asked for: icebergs and attacked levels never refilled, stop runs that did not come back. Set aside:"
     yield "detections of levels that broke in the end, and of bursts through an extreme made just before. An iceberg"
     yield "seen as levels and prints takes several refills of like size to be told from other orders that arrive."
     yield ""
