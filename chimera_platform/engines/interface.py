@@ -81,3 +81,4 @@ def write_intent(out: Any, event: Any, event_no: int, book: Any, features: Any) 
     out.engine = 0
     out.order_type = _MARKET
     out.side = 0
+    out.regime = -1

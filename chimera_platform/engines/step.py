@@ -1,4 +1,4 @@
-"""One instrument's half of the decision path: book, features, engines and model in one compiled loop."""
+"""One instrument's half of the decision path: its state, the release in force, and batches through the loop."""
 
 from __future__ import annotations
 
@@ -8,206 +8,41 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from chimera_platform.configuration import Configuration, with_parameters
-from chimera_platform.engines.hft import HFT_STATE_DTYPE, HftSettings, hft_is_due, hft_step
-from chimera_platform.engines.interface import INTENTS_PER_EVENT_MAX
-from chimera_platform.engines.order_flow.due import ORDER_FLOW_STATE_DTYPE, order_flow_is_due
-from chimera_platform.engines.order_flow.parameters import ORDER_FLOW_PARAMETERS_DTYPE, order_flow_parameters
-from chimera_platform.engines.order_flow.step import order_flow_step
-from chimera_platform.engines.ranges import FRAME_COUNT, FRAME_DTYPE, new_frames
-from chimera_platform.engines.structure import (
-    STRUCTURE_STATE_DTYPE,
-    StructureSettings,
-    structure_is_due,
-    structure_step,
-)
-from chimera_platform.engines.timeframes import TIMEFRAMES_DTYPE, TimeframeSettings, new_timeframes, update_timeframes
+from chimera_platform.engines.event_loop import PARAMETERS_DTYPE, STATE_DTYPE, run_events
+from chimera_platform.engines.order_flow.parameters import order_flow_parameters
+from chimera_platform.engines.ranges import new_frames
+from chimera_platform.engines.timeframes import new_timeframes
 from chimera_platform.errors import DataError, ReleaseError
 from chimera_platform.execution.records import INTENT_DTYPE
-from chimera_platform.kernels import kernel
-from chimera_platform.learning.model_inputs import MODEL_INPUT_COUNT, MODEL_INPUT_NAMES, model_inputs
-from chimera_platform.learning.trees import NODE_DTYPE, Trees, score_row
+from chimera_platform.learning.model_inputs import MODEL_INPUT_COUNT, MODEL_INPUT_NAMES
+from chimera_platform.learning.trees import NODE_DTYPE, Trees
 from chimera_platform.market.book import (
-    apply_event,
-    best_ask,
-    best_ask_size,
-    best_bid,
-    best_bid_size,
-    is_tradable,
     new_books,
     pack_book,
     unpack_book,
 )
-from chimera_platform.market.events import EventFlag
-from chimera_platform.market.instruments import INSTRUMENT_DTYPE, Universe
+from chimera_platform.market.instruments import Universe
 from chimera_platform.microstructure.feature_names import FEATURE_COUNT
 from chimera_platform.microstructure.feature_snapshot import forget_the_past
-from chimera_platform.microstructure.feature_vector import write_features
-from chimera_platform.microstructure.feature_windows import evict_flow
 from chimera_platform.microstructure.features import (
-    FEATURE_STATE_DTYPE,
-    FEATURE_WINDOWS_DTYPE,
     new_feature_states,
     new_feature_windows,
-    update_features,
 )
-from chimera_platform.microstructure.fitted_microprice import MICROPRICE_DTYPE, new_microprice_table
-from chimera_platform.microstructure.session_profile import (
-    SESSION_PROFILE_DTYPE,
-    SessionProfileSettings,
-    update_session_profile,
-)
-from chimera_platform.regimes.rules import REGIME_STATE_DTYPE, RegimeRuleSettings, new_regime_states, update_regime
-from chimera_platform.settings import record_dtype, to_record
+from chimera_platform.regimes.rules import new_regime_states
+from chimera_platform.release_microprice import microprice_record
+from chimera_platform.settings import to_record
 from chimera_platform.signals.detectors import (
-    DETECTORS_PARAMETERS_DTYPE,
-    DETECTORS_STATE_DTYPE,
     detector_parameters,
     new_detections,
     new_detector_states,
-    update_detectors,
 )
-from chimera_platform.signals.memory import SIGNAL_MEMORY_DTYPE, forget_news, remember
 from chimera_platform.state_packing import pack_state, unpack_state
 
 if TYPE_CHECKING:
     from chimera_platform.releases import Release
 
-PARAMETERS_DTYPE = np.dtype(
-    [
-        ("hft", record_dtype(HftSettings)),
-        ("structure", record_dtype(StructureSettings)),
-        ("order_flow", ORDER_FLOW_PARAMETERS_DTYPE),
-        ("detectors", DETECTORS_PARAMETERS_DTYPE),
-        ("timeframes", record_dtype(TimeframeSettings)),
-        ("regime", record_dtype(RegimeRuleSettings)),
-        ("session_profile", record_dtype(SessionProfileSettings)),
-        ("microprice", MICROPRICE_DTYPE),
-        ("instrument", INSTRUMENT_DTYPE),
-        ("instrument_id", "<i8"),
-        ("base_margin", "<f8"),  # of the model, log-odds
-        ("threshold", "<f8"),  # of the model; NaN where there is none
-        ("has_model", "<i8"),  # 1: score intents
-        ("release_no", "<i8"),
-    ],
-    align=True,
-)
-STATE_DTYPE = np.dtype(
-    [
-        ("features", FEATURE_STATE_DTYPE),
-        ("windows", FEATURE_WINDOWS_DTYPE),
-        ("detectors", DETECTORS_STATE_DTYPE),
-        ("memory", SIGNAL_MEMORY_DTYPE),
-        ("session_profile", SESSION_PROFILE_DTYPE),
-        ("timeframes", TIMEFRAMES_DTYPE),
-        ("regime", REGIME_STATE_DTYPE),
-        ("hft", HFT_STATE_DTYPE),
-        ("structure", STRUCTURE_STATE_DTYPE),
-        ("frames", FRAME_DTYPE, (FRAME_COUNT,)),
-        ("order_flow", ORDER_FLOW_STATE_DTYPE),
-    ]
-)
 _BUFFER_ROWS = 1024
 _NO_INTENTS = np.zeros(0, INTENT_DTYPE)
-_LAST = int(EventFlag.LAST)
-_SIZE_ASSUMED = int(EventFlag.SIZE_ASSUMED)
-
-
-@kernel
-def _run_events(
-    parameters: Any,
-    states: Any,
-    books: Any,
-    said: Any,
-    vector: Any,
-    inputs: Any,
-    nodes: Any,
-    roots: Any,
-    events: Any,
-    positions: Any,
-    first_event_no: int,
-    start: int,
-    out: Any,
-) -> Any:
-    """Run events from row ``start`` on until they or the output buffer are used up.
-
-    Returns
-    -------
-    (next row, rows written); next row is -1 - i where event i is of another instrument.
-    """
-    params, state, book, detections = parameters[0], states[0], books[0], said[0]
-    room = out.shape[0] - INTENTS_PER_EVENT_MAX
-    rows = 0
-    for i in range(start, events.shape[0]):
-        if rows > room:
-            return i, rows
-        event = events[i]
-        if event.instrument_id != params.instrument_id:
-            return -1 - i, rows
-        apply_event(book, event)
-        update_features(state.features, state.windows, book, event)
-        detected = update_detectors(params.detectors, state.detectors, book, event, detections, 0)
-        if detected > 0:
-            remember(state.memory, detections.row, detected, event.ts_event)
-        update_session_profile(params.session_profile, state.session_profile, event)
-        if event.flags & _LAST and is_tradable(book):
-            _follow_bars(params, state, book, event)
-            ofi_norm = _ofi_norm(state.features, state.windows)
-            hft = hft_is_due(params.hft, state.hft, state.memory, event, book, ofi_norm)
-            structure = structure_is_due(params.structure, state.structure, state.frames, event, book)
-            order_flow = order_flow_is_due(
-                params.order_flow, state.order_flow, state.memory, state.timeframes, state.session_profile, event, book
-            )
-            if hft or structure or order_flow:
-                event_no = first_event_no + positions[i]
-                before = rows
-                write_features(state.features, state.windows, book, params.microprice, vector)
-                if hft:
-                    rows += hft_step(
-                        params.hft, state.hft, state.memory, params.instrument, event, event_no, book, vector, out, rows
-                    )
-                if structure:
-                    rows += structure_step(
-                        params.structure, state.structure, state.frames, params.instrument, event, event_no, book,
-                        vector, out, rows,
-                    )  # fmt: skip
-                if order_flow:
-                    rows += order_flow_step(
-                        params.order_flow, state.order_flow, state.memory, state.timeframes, state.regime,
-                        state.session_profile, params.instrument, event, event_no, book, vector, out, rows,
-                    )  # fmt: skip
-                if rows > before:
-                    _finish_intents(params, vector, inputs, nodes, roots, out[before:rows])
-            forget_news(state.memory)
-    return events.shape[0], rows
-
-
-@kernel
-def _ofi_norm(state: Any, windows: Any) -> float:
-    """Return the feature OFI_NORM_10S alone: a look at it is to cost less than all features."""
-    evict_flow(state, windows, state.now)
-    total = state.abs_ofi_total - state.flow_before.abs_ofi
-    return (state.ofi_total[0] - state.flow_before.ofi) / total if total != 0 else np.nan
-
-
-@kernel
-def _follow_bars(params: Any, state: Any, book: Any, event: Any) -> None:
-    """Take the mid into the timeframes; a completed minute decides the regime anew."""
-    bid, ask = best_bid(book), best_ask(book)
-    if update_timeframes(params.timeframes, state.timeframes, event.ts_event, bid + ask):
-        depth = 0 if event.flags & _SIZE_ASSUMED else best_bid_size(book) + best_ask_size(book)
-        update_regime(params.regime, state.regime, state.timeframes, ask - bid, depth)
-
-
-@kernel
-def _finish_intents(params: Any, vector: Any, inputs: Any, nodes: Any, roots: Any, intents: Any) -> None:
-    """Give new intents the release's number and, where it has a model, their score and its threshold."""
-    for k in range(intents.shape[0]):
-        intent = intents[k]
-        intent.release_no = params.release_no
-        if params.has_model:
-            model_inputs(vector, intent.side, intent.engine, inputs)
-            intent.model_score = score_row(nodes, roots, params.base_margin, inputs)
-            intent.model_threshold = params.threshold
 
 
 class SymbolEngines:
@@ -222,11 +57,11 @@ class SymbolEngines:
 
     def __init__(self, universe: Universe, instrument_id: int, configuration: Configuration) -> None:
         self.instrument_id = instrument_id
+        self._symbol = universe[instrument_id].symbol
         self._configuration = configuration
         self._parameters = np.zeros(1, PARAMETERS_DTYPE)
         self._parameters["instrument"] = universe.records[instrument_id]
         self._parameters["instrument_id"] = instrument_id
-        self._parameters["microprice"] = new_microprice_table()
         self._parameters["detectors"] = detector_parameters(configuration.detectors)
         for name in ("timeframes", "regime", "session_profile"):
             self._parameters[name] = to_record(getattr(configuration, name))
@@ -269,6 +104,7 @@ class SymbolEngines:
         parameters = self._parameters
         parameters["hft"], parameters["structure"] = to_record(configuration.hft), to_record(configuration.structure)
         parameters["order_flow"] = order_flow_parameters(configuration)
+        parameters["microprice"] = microprice_record(release, self._symbol)
         parameters["release_no"] = release_no
         parameters["has_model"] = trees is not None
         parameters["threshold"] = np.nan if release is None or trees is None else release.threshold
@@ -298,7 +134,7 @@ class SymbolEngines:
         events = writable(events)
         row, parts = 0, []
         while row < len(events):
-            row, rows = _run_events(
+            row, rows = run_events(
                 self._parameters,
                 self._state,
                 self._book,

@@ -130,6 +130,7 @@ INTENT_DTYPE = np.dtype(
         ("engine", "u1"),  # Engine
         ("order_type", "u1"),  # OrderType
         ("side", "i1"),
+        ("regime", "i1"),  # Regime in force, -1 before there is enough history
     ]
 )
 

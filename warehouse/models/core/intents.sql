@@ -30,6 +30,7 @@ SELECT
     n.confidence,
     n.model_score,
     n.model_threshold,
+    x.name AS regime,
     n.release_no,
     r.release_id,
     n.mid,
@@ -82,4 +83,5 @@ LEFT JOIN staging.releases AS r ON r.run_id = n.run_id AND r.release_no = n.rele
 LEFT JOIN staging.enumerations AS g ON g.enumeration = 'Engine' AND g.code = n.engine
 LEFT JOIN staging.enumerations AS t ON t.enumeration = 'OrderType' AND t.code = n.order_type
 LEFT JOIN staging.enumerations AS w ON w.enumeration = 'IntentReason' AND w.code = n.reason
+LEFT JOIN staging.enumerations AS x ON x.enumeration = 'Regime' AND x.code = n.regime
 LEFT JOIN staging.enumerations AS o ON o.enumeration = 'DecisionReason' AND o.code = d.reason
