@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,7 @@ from chimera_platform.market.book import (
 )
 from chimera_platform.market.events import EventFlag
 from chimera_platform.market.instruments import Universe, load_instruments
+from chimera_platform.market.sources import open_source
 from chimera_platform.microstructure.feature_names import FEATURE_COUNT, FEATURE_NAMES
 from chimera_platform.microstructure.feature_vector import write_features
 from chimera_platform.microstructure.features import new_feature_states, new_feature_windows, update_features
@@ -49,25 +51,30 @@ from chimera_platform.signals.detectors import (
 )
 from chimera_platform.signals.records import Detector, Stage
 from chimera_platform.simulation.market import SimulatedMarket
+from tests.reference import random_market
 from tests.reference.order_flow import Frame, OrderFlow, Scene, Signal, Wanted
 from tests.reference.order_flow_desk import LEVEL_NAMES, configured
 
 EPISODES = "sweeps_a_day=300&icebergs_a_day=300&droughts_a_day=200&absorptions_a_day=100&stop_runs_a_day=200"
 MARKET = SimulatedMarket.from_url(f"sim://?symbols=XAUUSD&seed=3&days=1&{EPISODES}", load_instruments())
 UNIVERSE: Universe = MARKET.universe
-EVENTS: np.ndarray[Any, Any] = np.array(next(iter(MARKET.batches(30_000))))
+EVENTS: dict[str, np.ndarray[Any, Any]] = {
+    "orders": np.array(next(iter(MARKET.batches(20_000)))),
+    "quotes without sizes": random_market.quotes(9_000, seed=3, step_ns=5_000_000_000),
+    "depth": random_market.depth(9_000, seed=5, step_ns=4_000_000_000),
+}
 EAGER = {name: {"confidence_min": 0.0, "reward_risk_min": 0.5} for name in STRATEGIES} | {
     "order_flow": {"cooldown_ns": 5_000_000_000, "spread_bps_max": 100.0}
 }
 
 
-class Path:
+class Known:
     """What is known of the market after each event, from the kernels called one by one."""
 
-    def __init__(self) -> None:
+    def __init__(self, universe: Universe) -> None:
         self.book, self.features, self.windows = (
             new_books(1)[0],
-            new_feature_states(UNIVERSE)[0],
+            new_feature_states(universe)[0],
             new_feature_windows(1)[0],
         )
         self.detector_params, self.detectors = detector_parameters(DetectorSettings())[0], new_detector_states(1)[0]
@@ -109,7 +116,8 @@ class Path:
     def follow_bars(self, event: Any) -> None:
         bid, ask = best_bid(self.book), best_ask(self.book)
         if update_timeframes(self.frame_params, self.frames, event["ts_event"], bid + ask):
-            depth = best_bid_size(self.book) + best_ask_size(self.book)
+            is_sized = not event["flags"] & EventFlag.SIZE_ASSUMED
+            depth = best_bid_size(self.book) + best_ask_size(self.book) if is_sized else 0
             update_regime(self.regime_params, self.regime, self.frames, ask - bid, depth)
 
     def scene(self, event: Any) -> Scene:
@@ -149,23 +157,43 @@ def frame_of(record: Any) -> Frame:
     )
 
 
-def wanted(configuration: Configuration) -> list[tuple[int, Wanted]]:
-    rules = OrderFlow(configuration, UNIVERSE[0].tick_value_nanos)
-    looks = ((event_no, rules.see(scene)) for event_no, scene in Path().scenes(EVENTS))
-    return [(event_no, want) for event_no, want in looks if want is not None]
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("parameters", [{}, EAGER], ids=["defaults", "easily convinced"])
-def test_the_decision_path_wants_what_the_rules_say(parameters: dict[str, dict[str, float]]) -> None:
-    configuration = configured(parameters)
-    expected = wanted(configuration)
-    intents = SymbolEngines(UNIVERSE, 0, configuration).run(EVENTS, 0)
+def require_equal(
+    events: np.ndarray[Any, Any], configuration: Configuration, universe: Universe = UNIVERSE
+) -> list[Wanted]:
+    """Hold the path's intents against the rules' and return these."""
+    rules = OrderFlow(configuration, universe[0].tick_value_nanos)
+    looks = [(event_no, rules.see(scene)) for event_no, scene in Known(universe).scenes(events)]
+    expected = [(event_no, want) for event_no, want in looks if want is not None]
+    intents = SymbolEngines(universe, 0, configuration).run(events, 0)
     intents = intents[intents["engine"] == Engine.ORDER_FLOW]
     assert intents["event_no"].tolist() == [event_no for event_no, _ in expected]
     for intent, (event_no, want) in zip(intents, expected, strict=True):
         for name, value in asdict(want).items():
             assert intent[name] == value, f"event {event_no}: {name}"
-    reasons = {want.reason for _, want in expected}
+    return [want for _, want in expected]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("parameters", [{}, EAGER], ids=["defaults", "easily convinced"])
+def test_the_decision_path_wants_what_the_rules_say(parameters: dict[str, dict[str, float]]) -> None:
+    wanted = require_equal(EVENTS["orders"], configured(parameters))
     least = {IntentReason.SWEEP_REVERSAL, IntentReason.VACUUM, IntentReason.MEAN_REVERSION}
-    assert reasons >= (least | {IntentReason.ICEBERG_DEFENSE} if parameters else least)
+    assert {want.reason for want in wanted} >= (least | {IntentReason.ICEBERG_DEFENSE} if parameters else least)
+
+
+def test_of_quotes_without_sizes_only_fades_are_made() -> None:
+    wanted = require_equal(EVENTS["quotes without sizes"], configured(EAGER))
+    assert {want.reason for want in wanted} == {IntentReason.MEAN_REVERSION}
+
+
+def test_the_rules_hold_on_depth_with_prints() -> None:
+    assert {want.reason for want in require_equal(EVENTS["depth"], configured(EAGER))} == {IntentReason.MEAN_REVERSION}
+
+
+@pytest.mark.slow
+@pytest.mark.real_data
+def test_the_rules_hold_on_real_orders(real_data: Path) -> None:
+    archive = real_data / "lobster" / "LOBSTER_SampleFile_GOOG_2012-06-21_10.zip"
+    source = open_source([archive], None, load_instruments())
+    events = np.array(next(iter(source.batches(40_000))))
+    assert require_equal(events, configured(EAGER), source.universe)
