@@ -91,6 +91,12 @@ class OrderFlow:
 class SimulatedMarket:
     """A seeded L3 order flow: the same parameters give the same bytes, however they are read.
 
+    A marked point process on an order book: self-exciting (Hawkes 1971), with large orders worked piece by piece
+    (Lillo, Mike & Farmer 2005), placement by a power law of the distance (Bouchaud, Mézard & Potters 2002), and
+    intensities that react to distance, queue and spread (Cont, Stoikov & Talreja 2010; Huang, Lehalle & Rosenbaum
+    2015).
+    docs/simulated-market.md has the parts.
+
     Records are ADD, CANCEL, DELETE and EXECUTE (a market order: EXECUTE records of one ``seq``, ``side`` the resting
     side; no TRADE prints), with a CLEAR and a snapshot at each session's opening and STATUS at its opening and close.
     At every LAST each book is two-sided and uncrossed. Prices lie on a quoting grid of whole ticks.
