@@ -1,4 +1,4 @@
-"""What does one event cost: in the book, with the state of all features, and with all of them written?
+"""What does one event cost in the book, with the state of all features, and with all written?
 
 ``book`` is ``apply_events`` over the whole stream. ``state`` adds ``update_features`` at every record: what the
 decision path pays at every event. ``written`` adds ``write_features`` at the end of every source event: what it would
