@@ -29,6 +29,7 @@ ASSETS: list[Any] = [
     learning.attribution,
     learning.signal_model,
     learning.engine_weights,
+    learning.microprice,
     signals.scorecard,
     release.candidate,
     release.promoted,

@@ -18,6 +18,7 @@ from pipelines.defs.jobs import DAILY_JOB, NIGHTLY_JOB
 from pipelines.defs.journal.partitions import PARTITIONS, register
 from pipelines.defs.resources import WorkDirResource
 from pipelines.detecting import detect_days, undetected_days
+from pipelines.fitting_microprices import fit_microprices
 from pipelines.instance import open_instance
 from pipelines.labelling import label_days, unlabelled_days
 from pipelines.quality import inspect_days, judge_again, uninspected_days
@@ -122,6 +123,7 @@ def train(workdir: WorkDir, seed: int = 7, progress: Progress | None = None) -> 
     say("training")
     challenger = train_challenger(workdir, seed)
     weigh_engines(workdir)
+    fit_microprices(workdir)
     build_candidate(workdir)
     promotion = promote_candidate(workdir)
     shown = {k: challenger[k] for k in ("snapshot", "days", "test_days", "examples", "evaluation") if k in challenger}

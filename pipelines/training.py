@@ -17,9 +17,11 @@ from chimera_platform.learning.gates import Gate, GateResult, GateSettings, all_
 from chimera_platform.learning.labels import LABEL_DTYPE
 from chimera_platform.learning.signal_model import SignalModelSettings, train_signal_model
 from chimera_platform.learning.validation import Policy, evaluate
+from chimera_platform.release_microprice import tables_of
 from chimera_platform.releases import Release, ReleaseStore, canonical_json
 from chimera_platform.workdir import WorkDir
 from pipelines.attributing import weights_from_fills
+from pipelines.fitting_microprices import differ
 from warehouse.connection import connect
 from warehouse.snapshots import current_snapshot
 
@@ -147,12 +149,12 @@ def weigh_engines(workdir: WorkDir) -> dict[str, Any]:
 
 
 def build_candidate(workdir: WorkDir, gates: GateSettings | None = None) -> dict[str, Any]:
-    """Put together what has earned its place: an accepted model or the champion's, and weights with enough trades.
+    """Put together what has earned its place: accepted model and microprices or the champion's, and earned weights.
 
     Returns
     -------
     JSON values: ``release_id`` (None where nothing differs from what is in force), ``changes``, ``weights``,
-    ``model`` (challenger, champion or none), ``gates`` (all of them) and ``promotable``.
+    ``microprices`` (symbols), ``model`` (challenger, champion or none), ``gates`` (all of them) and ``promotable``.
     """
     gates = gates or GateSettings.model_validate({})
     folder, store = learning_folder(workdir), ReleaseStore(workdir.releases)
@@ -169,7 +171,13 @@ def build_candidate(workdir: WorkDir, gates: GateSettings | None = None) -> dict
         source = "challenger"
     elif champion is not None and champion.trees is not None:
         model, threshold, source = store.model_json(champion.id), champion.threshold, "champion"
-    changes = [name for name, there in (("model", challenger["accepted"]), ("weights", moved)) if there]
+    fitted = _take(folder / "microprice.json") if (folder / "microprice.json").exists() else {"accepted": {}}
+    old_tables = {} if champion is None else champion.microprice
+    new_tables = tables_of(fitted["accepted"], str(folder / "microprice.json"))
+    refitted = differ(new_tables, old_tables)
+    tables = {**old_tables, **new_tables} if refitted else old_tables
+    parts = (("model", challenger["accepted"]), ("weights", moved), ("microprice", refitted))
+    changes = [name for name, there in parts if there]
     changed = at_least(Gate.CHANGES_SOMETHING, len(changes), 1)
     results = [*challenger["gates"], trades.to_json(), changed.to_json()]
     release_id = None
@@ -182,10 +190,11 @@ def build_candidate(workdir: WorkDir, gates: GateSettings | None = None) -> dict
             "model": source,
             "validation": challenger,
             "engine_weights": weighed,
+            "microprices": fitted.get("trials", {}),
             "gates": results,
         }
         parameters = {} if champion is None else champion.parameters
-        release_id = store.create(parameters, weights, model, threshold, provenance).id
+        release_id = store.create(parameters, weights, model, threshold, provenance, tables).id
     clean = all(result["passed"] for result in results if result["gate"] == Gate.DATA_QUALITY)
     candidate = {
         "release_id": release_id,
@@ -194,6 +203,7 @@ def build_candidate(workdir: WorkDir, gates: GateSettings | None = None) -> dict
         "model_accepted": challenger["accepted"],
         "threshold": threshold if source != "none" else None,
         "weights": weights,
+        "microprices": sorted(tables),
         "gates": results,
         "promotable": bool(changes) and clean,
     }

@@ -9,7 +9,9 @@ from pipelines.attributing import attribute_days
 from pipelines.defs.journal.partitions import TRADING_DAYS
 from pipelines.defs.policies import LEARNING_POOL, ONE_RUN, RETRY, WAREHOUSE_POOL, only_conflicts_are_retried
 from pipelines.defs.resources import WorkDirResource
+from pipelines.fitting_microprices import fit_microprices
 from pipelines.labelling import label_days
+from pipelines.microprice_plot import microprice_plot, trials_markdown
 from pipelines.plots import attribution_plot, days_plot, gates_markdown, model_plot, outcomes_plot, weights_plot
 from pipelines.quality import inspect_days
 from pipelines.quality_policy import QualityCheck
@@ -157,3 +159,25 @@ def engine_weights(work: WorkDirResource) -> dg.MaterializeResult:
     """Weigh the engines by their closed trades."""
     result = weigh_engines(work.workdir)
     return dg.MaterializeResult(metadata={**result, "plot": weights_plot(result["weights"])})
+
+
+@dg.asset(
+    key=["models", "microprice"],
+    group_name="models",
+    deps=[["staging", "events"], ["learning", "data_quality"]],
+    pool=LEARNING_POOL,
+    kinds={"numba", "numpy"},
+    description="Stoikov's microprice of every instrument from its newest usable days; shipped where it forecasts "
+    "later mids better than the mid does, on states that it was not fitted on.",
+)
+def microprice(work: WorkDirResource) -> dg.MaterializeResult:
+    """Fit and judge; that none is accepted is a result, not a failure."""
+    result = fit_microprices(work.workdir)
+    return dg.MaterializeResult(
+        metadata={
+            "accepted": sorted(result["accepted"]),
+            "snapshot": result["snapshot"],
+            "trials": trials_markdown(result["trials"]),
+            "adjustments": microprice_plot(result["accepted"]),
+        }
+    )

@@ -11,10 +11,15 @@ from pipelines.training import build_candidate, promote_candidate
 @dg.asset(
     key=["release", "candidate"],
     group_name="release",
-    deps=[["models", "signal_model"], ["models", "engine_weights"], ["core", "positions"]],
+    deps=[
+        ["models", "signal_model"],
+        ["models", "engine_weights"],
+        ["models", "microprice"],
+        ["core", "positions"],
+    ],
     pool=LEARNING_POOL,
     kinds={"json"},
-    description="Model and weights that have earned their place, with their provenance, under their content's hash.",
+    description="Model, weights and microprices that have earned their place, under their content's hash.",
 )
 def candidate(work: WorkDirResource) -> dg.MaterializeResult:
     """Put the candidate together; without anything new there is none."""
@@ -25,6 +30,7 @@ def candidate(work: WorkDirResource) -> dg.MaterializeResult:
             "changes": result["changes"],
             "model": result["model"],
             "weights": result["weights"],
+            "microprices": result["microprices"],
             "promotable": result["promotable"],
             "gates": gates_markdown(result["gates"]),
         }
