@@ -58,7 +58,7 @@ def replay(market: SimulatedMarket, compare_every: int) -> int:
 
 
 def test_a_naive_book_agrees_with_the_simulators_own() -> None:
-    market = SimulatedMarket.from_url("sim://?days=2&rate=0.4&seed=11", INSTRUMENTS)
+    market = SimulatedMarket.from_url("sim://?days=2&rate=0.15&seed=11", INSTRUMENTS)
     assert replay(market, 3000) > 100_000
 
 
@@ -115,7 +115,7 @@ def test_resting_orders_stay_near_their_setting_and_never_run_out() -> None:
 
 
 def test_every_order_id_is_new_except_in_an_icebergs_refill() -> None:
-    market = SimulatedMarket.from_url("sim://?days=2&rate=0.4&seed=11", INSTRUMENTS)
+    market = SimulatedMarket.from_url("sim://?days=2&rate=0.15&seed=11", INSTRUMENTS)
     events = np.concatenate(list(market.batches(65_536)))
     added = events[events["kind"] == EventKind.ADD]
     ids, times = np.unique(added["order_id"], return_counts=True)

@@ -11,7 +11,7 @@ from chimera_platform.simulation.episodes import EpisodeKind, VolatilityRegime
 from chimera_platform.simulation.market import SimulatedMarket
 from tests.reference.order_by_order_book import OrderByOrderBook
 
-URL = "sim://?days=2&rate=0.5&seed=21&sweeps_a_day=60&icebergs_a_day=60&sweep_levels=4&sweep_window_ms=30"
+URL = "sim://?days=2&rate=0.25&seed=21&sweeps_a_day=60&icebergs_a_day=60&sweep_levels=4&sweep_window_ms=30"
 LEVELS, WINDOW_NS = 4, 30 * 10**6
 
 
