@@ -156,7 +156,7 @@ def run_events(
                         state.session_profile, params.instrument, event, event_no, book, vector, out, rows,
                     )  # fmt: skip
                 if rows > before:
-                    _finish_intents(params, state.regime, vector, inputs, nodes, roots, out[before:rows])
+                    _finish_intents(params, state.regime, inputs, nodes, roots, out[before:rows])
             forget_news(state.memory)
     return events.shape[0], rows
 
@@ -179,7 +179,7 @@ def _follow_bars(params: Any, state: Any, book: Any, event: Any) -> None:
 
 
 @kernel
-def _finish_intents(params: Any, regime: Any, vector: Any, inputs: Any, nodes: Any, roots: Any, intents: Any) -> None:
+def _finish_intents(params: Any, regime: Any, inputs: Any, nodes: Any, roots: Any, intents: Any) -> None:
     """Give new intents regime and release number and, where it has a model, their score and its threshold."""
     for k in range(intents.shape[0]):
         intent = intents[k]
@@ -187,6 +187,6 @@ def _finish_intents(params: Any, regime: Any, vector: Any, inputs: Any, nodes: A
         if regime.decisions > 0:
             intent.regime = regime.regime
         if params.has_model:
-            model_inputs(vector, intent.side, intent.engine, inputs)
+            model_inputs(intent, inputs)
             intent.model_score = score_row(nodes, roots, params.base_margin, inputs)
             intent.model_threshold = params.threshold

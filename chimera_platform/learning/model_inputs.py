@@ -2,11 +2,12 @@
 
 The features are put in the direction of the trade (``side`` times every signed one), so a buy after buying
 pressure and a sell after selling pressure are the same example. Absolute prices are left out: a tree that splits
-on a price learns the date.
+on a price learns the date; and most counts of lots, which differ from market to market.
 """
 
 from __future__ import annotations
 
+import math
 from enum import IntEnum
 from typing import Any
 
@@ -14,6 +15,7 @@ import numpy as np
 
 from chimera_platform.kernels import kernel
 from chimera_platform.microstructure.feature_names import Feature
+from chimera_platform.regimes.names import Regime
 
 
 class ModelInput(IntEnum):
@@ -31,7 +33,22 @@ class ModelInput(IntEnum):
     OFI_NORM_10S = 9  # [-1, 1], towards
     MID_RETURN_10S = 10  # log return, towards
     MICROPRICE_EDGE = 11  # [-0.5, 0.5], towards
-    ENGINE = 12  # chimera_platform.execution.records.Engine
+    DEPTH_IMBALANCE_10 = 12  # [-1, 1], towards
+    TRADE_IMBALANCE_60S = 13  # [-1, 1], towards
+    VWAP_DEVIATION_SPREADS = 14  # spreads, towards
+    FITTED_MICROPRICE_EDGE = 15  # spreads, towards; NaN before a release has fitted one
+    TRADE_IMBALANCE_VOLUME = 16  # [-1, 1], towards
+    OFI_NORM_VOLUME = 17  # [-1, 1], towards
+    PRICE_RETURN_VOLUME_10 = 18  # log return, towards
+    VPIN = 19  # [0, 1]
+    REALISED_VOL_10S = 20  # not annualised
+    RESILIENCE_1S = 21  # [0, 1]
+    CANCEL_TO_TRADE_60S = 22
+    ARRIVAL_INTENSITY_10S = 23  # 1/s
+    ENGINE = 24  # chimera_platform.execution.records.Engine
+    REASON = 25  # chimera_platform.execution.records.IntentReason
+    CONFIDENCE = 26  # [0, 1], the engine's own
+    REGIME = 27  # 0 quiet, 1 active range, 2 trend with the trade, 3 against it, 4 breakout, 5 stressed; NaN unknown
 
 
 MODEL_INPUT_NAMES: tuple[str, ...] = tuple(i.name.lower() for i in ModelInput)
@@ -40,28 +57,47 @@ MODEL_INPUT_COUNT = len(ModelInput)
 _MID = int(Feature.MID)
 _SPREAD = int(Feature.SPREAD)
 _SPREAD_TO_MID = int(ModelInput.SPREAD_TO_MID)
-_ENGINE = int(ModelInput.ENGINE)
-_UNSIGNED = (ModelInput.REALISED_VOL_60S, ModelInput.SPREAD_Z)
-_COPIED = tuple(i for i in ModelInput if i not in (ModelInput.SPREAD_TO_MID, ModelInput.ENGINE))
+_ENGINE, _REASON = int(ModelInput.ENGINE), int(ModelInput.REASON)
+_CONFIDENCE, _REGIME = int(ModelInput.CONFIDENCE), int(ModelInput.REGIME)
+_UP, _DOWN = int(Regime.TREND_UP), int(Regime.TREND_DOWN)
+_UNSIGNED = (
+    "REALISED_VOL_10S", "REALISED_VOL_60S", "SPREAD_Z", "VPIN", "RESILIENCE_1S", "CANCEL_TO_TRADE_60S",
+    "ARRIVAL_INTENSITY_10S",
+)  # fmt: skip
+_COPIED = tuple(i for i in ModelInput if i.name in Feature.__members__)
 _SOURCE = np.array([int(Feature[i.name]) for i in _COPIED], np.int64)
 _TARGET = np.array([int(i) for i in _COPIED], np.int64)
-_SIGNED = np.array([i not in _UNSIGNED for i in _COPIED], np.bool_)
+_SIGNED = np.array([i.name not in _UNSIGNED for i in _COPIED], np.bool_)
 
 
 @kernel
-def model_inputs(features: Any, side: int, engine: int, out: Any) -> None:
-    """Fill ``out``, shape (MODEL_INPUT_COUNT,), from one feature vector in :class:`Feature`'s order."""
-    out[_SPREAD_TO_MID] = features[_SPREAD] / features[_MID]
+def model_inputs(intent: Any, out: Any) -> None:
+    """Fill ``out``, shape (MODEL_INPUT_COUNT,), from an ``INTENT_DTYPE`` record with its features and regime."""
+    side = intent.side
+    out[_SPREAD_TO_MID] = intent.features[_SPREAD] / intent.features[_MID]
     for k in range(_SOURCE.shape[0]):
-        value = features[_SOURCE[k]]
+        value = intent.features[_SOURCE[k]]
         out[_TARGET[k]] = value * side if _SIGNED[k] else value
-    out[_ENGINE] = engine
+    out[_ENGINE] = intent.engine
+    out[_REASON] = intent.reason
+    out[_CONFIDENCE] = intent.confidence
+    out[_REGIME] = _towards(intent.regime, side)
 
 
 @kernel
-def _fill_rows(features: Any, sides: Any, engines: Any, out: Any) -> None:
-    for row in range(features.shape[0]):
-        model_inputs(features[row], sides[row], engines[row], out[row])
+def _towards(regime: int, side: int) -> float:
+    """Return the regime with trends as with (TREND_UP's number) or against (TREND_DOWN's) the trade."""
+    if regime < 0:
+        return math.nan
+    if regime in (_UP, _DOWN):
+        return float(_UP if (regime == _UP) == (side > 0) else _DOWN)
+    return float(regime)
+
+
+@kernel
+def _fill_rows(intents: Any, out: Any) -> None:
+    for row in range(intents.shape[0]):
+        model_inputs(intents[row], out[row])
 
 
 def model_input_rows(intents: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
@@ -76,10 +112,5 @@ def model_input_rows(intents: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     float64 array of shape (n, MODEL_INPUT_COUNT).
     """
     out = np.full((intents.shape[0], MODEL_INPUT_COUNT), np.nan)
-    _fill_rows(
-        np.ascontiguousarray(intents["features"]),
-        intents["side"].astype(np.int64),
-        intents["engine"].astype(np.int64),
-        out,
-    )
+    _fill_rows(np.ascontiguousarray(intents), out)
     return out

@@ -239,7 +239,7 @@ REFUSED: dict[str, tuple[Callable[[], Release], type[Exception], str]] = {
     "model of other names": (
         lambda: release(trees=replace(model(), feature_names=MODEL_INPUT_NAMES[::-1])),
         ReleaseError,
-        "its model reads engine",
+        "its model reads regime",
     ),
 }
 

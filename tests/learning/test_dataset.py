@@ -14,6 +14,7 @@ from chimera_platform.learning.dataset import Examples, empty_examples, examples
 from chimera_platform.learning.labels import LABEL_DTYPE, LabelOutcome
 from chimera_platform.learning.model_inputs import MODEL_INPUT_COUNT, ModelInput, model_input_rows
 from chimera_platform.microstructure.feature_names import FEATURE_COUNT, Feature
+from chimera_platform.regimes.names import Regime
 from tests.learning.planted import planted_examples
 
 
@@ -24,6 +25,8 @@ def recorded(n: int) -> np.ndarray:
     intents["features"] = np.random.default_rng(0).normal(size=(n, FEATURE_COUNT))
     intents["side"] = np.where(np.arange(n) % 2, -1, 1)
     intents["engine"] = np.arange(n) % 2
+    intents["reason"] = 1 + np.arange(n) % 9
+    intents["confidence"] = 0.25
     return intents
 
 
@@ -37,6 +40,26 @@ def test_model_inputs_are_the_recorded_features_in_the_direction_of_the_trade() 
         assert rows[n, ModelInput.SPREAD_Z] == features[n, Feature.SPREAD_Z]
         assert rows[n, ModelInput.SPREAD_TO_MID] == features[n, Feature.SPREAD] / features[n, Feature.MID]
     assert rows[:, ModelInput.ENGINE].tolist() == [Engine.HFT, Engine.STRUCTURE]
+    assert rows[:, ModelInput.REASON].tolist() == [1, 2]
+    assert rows[:, ModelInput.CONFIDENCE].tolist() == [0.25, 0.25]
+
+
+@pytest.mark.parametrize(
+    ("regime", "buy", "sell"),
+    [
+        (-1, np.nan, np.nan), (Regime.QUIET_RANGE, 0, 0), (Regime.ACTIVE_RANGE, 1, 1), (Regime.TREND_UP, 2, 3),
+        (Regime.TREND_DOWN, 3, 2), (Regime.BREAKOUT, 4, 4), (Regime.STRESSED, 5, 5),
+    ],
+)  # fmt: skip
+def test_a_trend_is_with_or_against_the_trade(regime: int, buy: float, sell: float) -> None:
+    intents = recorded(2)
+    intents["regime"] = regime
+    np.testing.assert_array_equal(model_input_rows(intents)[:, ModelInput.REGIME], [buy, sell])
+
+
+def test_every_input_has_a_feature_or_a_field_of_the_intent() -> None:
+    intents = recorded(1)
+    assert not np.isnan(model_input_rows(intents)).any()
 
 
 def test_a_buy_and_the_mirrored_sell_are_the_same_example() -> None:
@@ -44,16 +67,20 @@ def test_a_buy_and_the_mirrored_sell_are_the_same_example() -> None:
     sell = buy.copy()
     sell["side"] = -1
     unsigned = (Feature.MID, Feature.SPREAD, Feature.MICROPRICE, Feature.REALISED_VOL_60S, Feature.SPREAD_Z)
+    unsigned += (Feature.REALISED_VOL_10S, Feature.VPIN, Feature.RESILIENCE_1S)
+    unsigned += (Feature.CANCEL_TO_TRADE_60S, Feature.ARRIVAL_INTENSITY_10S)
     for feature in Feature:
         if feature not in unsigned:
             sell["features"][:, feature] *= -1.0
+    buy["regime"], sell["regime"] = Regime.TREND_UP, Regime.TREND_DOWN
     assert np.array_equal(model_input_rows(buy), model_input_rows(sell))
 
 
 def test_undefined_features_stay_undefined() -> None:
     intents = recorded(1)
     intents["features"] = np.nan
-    assert np.isnan(model_input_rows(intents)[0, :-1]).all()
+    known = (ModelInput.ENGINE, ModelInput.REASON, ModelInput.CONFIDENCE, ModelInput.REGIME)
+    assert np.isnan(np.delete(model_input_rows(intents)[0], known)).all()
 
 
 def test_only_labelled_intents_become_examples_and_they_stand_in_time_order() -> None:
