@@ -13,10 +13,10 @@ from chimera_platform.journal.manifest import RunManifest
 from chimera_platform.journal.schema import NS_PER_DAY
 from chimera_platform.learning.labels import LabelSettings, is_labelled, label_intents
 from chimera_platform.learning.quotes import QUOTE_CHANGE_DTYPE, QuotePath
-from chimera_platform.market.instruments import Universe
 from chimera_platform.microstructure.feature_names import FEATURE_COUNT
-from chimera_platform.microstructure.feature_stream import FeatureStream
+from chimera_platform.releases import ReleaseStore
 from chimera_platform.workdir import WorkDir
+from pipelines.feature_replay import FeatureReplay, release_changes
 from pipelines.quality import quarantined_days
 from pipelines.rows import Array, as_columns, event_batches, read_rows, replace_days, run_days, run_universe
 from warehouse.connection import connect
@@ -103,7 +103,8 @@ def _label_run(
         )[: 0 if day in unfit_days else None]
         for day in days
     }
-    market, quotes = _follow_market(connection, run_id, max(days), universe, intents)
+    replay = FeatureReplay(universe, release_changes(connection, run_id), ReleaseStore(workdir.releases))
+    market, quotes = _follow_market(connection, run_id, max(days), replay, intents)
     for number, day in ((_day_number(day), day) for day in days):
         of_day = intents[number]
         labels = label_intents(of_day, quotes, market[number].end_ns, universe.records, settings)
@@ -128,15 +129,15 @@ def _label_run(
 
 
 def _follow_market(
-    connection: duckdb.DuckDBPyConnection, run_id: str, last_day: str, universe: Universe, intents: dict[int, Array]
+    connection: duckdb.DuckDBPyConnection, run_id: str, last_day: str, replay: FeatureReplay, intents: dict[int, Array]
 ) -> tuple[dict[int, _MarketDay], Array]:
     """Run the events once; return what each wanted day needs, and all changes of the touch."""
-    path, stream = QuotePath(len(universe)), FeatureStream(universe)
+    path = QuotePath(len(replay.universe))
     market = {day: _MarketDay() for day in intents}
     changes = [np.zeros(0, QUOTE_CHANGE_DTYPE)]
     for first, events in event_batches(connection, run_id, last_day):
         changes.append(path.run(events, first))
-        positions, values = stream.run(events)
+        positions, values = replay.run(events, first)
         day_of = events["ts_event"] // NS_PER_DAY
         for day in intents.keys() & set(np.unique(day_of).tolist()):
             market[day].end_ns = max(market[day].end_ns, int(events["ts_event"][day_of == day].max()))
