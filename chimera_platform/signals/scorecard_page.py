@@ -159,7 +159,7 @@ def _difficulties() -> Iterator[str]:
         for detector, by_difficulty in HARDER.items()
         for difficulty, change in by_difficulty.items()
     ]
-    yield f"are also made harder by settings ({'; '.join(changes)}). Episodes a symbol and day: "
+    yield f"are also made harder by settings ({'; '.join(changes)}). Episodes a symbol and day:"
     rates = [f"{name} = {rate:g}" for by_name in RATES.values() for name, rate in by_name.items()]
     yield f"{', '.join(rates)}."
     yield ""

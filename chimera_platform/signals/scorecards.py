@@ -88,7 +88,7 @@ def page(
     rows, alarms = score_detectors(seed, days, settings.detectors, lambda said: print(said, file=sys.stderr))
     head = ["# How often the detectors are right", "", "Made by", "", "```sh", command, "```", ""]
     body = [*head, *simulated_section(rows, alarms, seed, days), *recorded_section(columns)]
-    return "\n".join(body) + DEFINITIONS.format(sets=PLACEBO_SETS)
+    return "\n".join(body) + "\n" + DEFINITIONS.format(sets=PLACEBO_SETS)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
