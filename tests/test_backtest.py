@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from chimera_platform.cli.backtest_command import V1_ENGINES
 from chimera_platform.configuration import Configuration, with_parameters
 from chimera_platform.decision_path import DecisionPath
 from chimera_platform.digest import digest_of
 from chimera_platform.errors import DataError, ReleaseError
-from chimera_platform.execution.records import Engine
+from chimera_platform.execution.records import Engine, IntentReason
 from chimera_platform.market.instruments import load_instruments
 from chimera_platform.market.sources import EventSource, open_source
 from chimera_platform.portfolio.performance import trades_of
@@ -175,3 +176,10 @@ def test_a_real_day_of_gold_gives_both_engines_something_to_do(real_data: Path) 
     assert counts[Engine.HFT] > 100
     assert counts[Engine.STRUCTURE] > 24
     assert result.events == 186_204
+
+
+def test_the_first_versions_engines_decide_alone_where_they_are_asked_for() -> None:
+    run = run_backtest(SOURCE, with_parameters(Configuration(), V1_ENGINES))
+    assert set(run.intents["reason"]) == {IntentReason.SPREAD_TRIGGER, IntentReason.EMA_CROSS}
+    assert set(run.intents["engine"]) == {Engine.HFT, Engine.STRUCTURE}
+    assert len(run.fills) > 10

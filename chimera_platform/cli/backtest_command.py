@@ -18,13 +18,16 @@ if TYPE_CHECKING:
     from chimera_platform.market.sources import EventSource
     from chimera_platform.releases import Release
 
+V1_ENGINES = {"hft": {"version": 1}, "structure": {"version": 1}, "order_flow": {"enabled": 0}}
+"""Parameters under which the first version's engines decide: the spread trigger and the crossing averages, alone."""
+
 
 def backtest(
     source: o.SourceArgument = None,
     format: o.FormatOption = None,
     feed: o.FeedOption = None,
     symbols: o.SymbolsOption = None,
-    engine: Annotated[str, typer.Option("--engine", help="v2; v1 is not available yet.")] = "v2",
+    engine: Annotated[str, typer.Option("--engine", help="v2, or v1: the baseline engines alone.")] = "v2",
     params: Annotated[
         Path | None, typer.Option("--params", help="JSON file of parameters over the configuration's: section → key.")
     ] = None,
@@ -50,13 +53,15 @@ def backtest(
     from chimera_platform.simulation.report import write_report
     from chimera_platform.warm_up import warm_up
 
-    if engine != "v2":
-        raise ConfigurationError(f"--engine is '{engine}'; expected 'v2': the V1 engines are not available yet")
+    if engine not in ("v1", "v2"):
+        raise ConfigurationError(f"--engine is '{engine}'; expected v1 or v2")
     folders = WorkDir(workdir).prepare()
     warm_up(say)
     configuration = load_configuration(config)
     if params is not None:
         configuration = with_parameters(configuration, _read_parameters(params))
+    if engine == "v1":
+        configuration = with_parameters(configuration, V1_ENGINES)
     events = open_events(source, format, feed, symbols, instruments, seed)
     first, schedule = _releases(folders, events, release, use_model=not no_ml)
     result = run_backtest(events, configuration, first, batch_size, schedule, seed)

@@ -5,6 +5,8 @@ of 1, 5 and 15 minutes. Breakout: the mid then leaves the 1-minute range by a sh
 that is caught close to the range's edge is bought at the market; one that has run further is waited for with a limit
 order at the edge. The stop lies at the range's middle, held between two multiples of the average bar and at least two
 spreads away. After a breakout the mid must have been back inside the range before there is another.
+
+This is version 2, the default; version 1 is the baseline of :mod:`chimera_platform.engines.structure_baseline`.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from pydantic import Field
 
 from chimera_platform.engines.interface import distance_ticks, order_size_lots, write_intent
 from chimera_platform.engines.ranges import RANGE_BARS_MAX, WIDTH_HISTORY_MAX, WIDTH_HISTORY_MIN, update_frames
+from chimera_platform.engines.structure_baseline import averages_crossed, cross_step
 from chimera_platform.execution.records import Engine, IntentReason, OrderType
 from chimera_platform.kernels import kernel
 from chimera_platform.market.book import best_ask, best_bid
@@ -30,6 +33,7 @@ class StructureSettings(Settings):
     """
 
     enabled: bool = Field(True, description="whether the engine emits intents")
+    version: int = Field(2, ge=1, le=2, description="2: compression and breakout; 1: crossing averages, the baseline")
     range_bars: int = Field(
         12, ge=2, le=RANGE_BARS_MAX, description="completed bars that make the range, each timeframe"
     )
@@ -53,6 +57,11 @@ class StructureSettings(Settings):
     stop_bars_max: float = Field(4.0, ge=2.0, le=20.0, description="largest stop distance, average bars")
     stop_spreads_min: float = Field(2.0, ge=0.25, le=20.0, description="least stop distance, spreads; wins over bars")
     reward_risk: float = Field(1.5, ge=0.25, le=10.0, description="target distance over stop distance")
+    cross_bars_a: int = Field(12, ge=2, le=500, description="version 1: minutes of one average")
+    cross_bars_b: int = Field(26, ge=2, le=500, description="version 1: minutes of the other average")
+    cross_stop_ppm: float = Field(
+        1_000.0, ge=1.0, le=100_000.0, description="version 1: stop distance, millionths of the mid"
+    )
     max_hold_ns: int = Field(
         900_000_000_000, ge=1_000_000_000, le=28_800_000_000_000, description="exit after this long, ns"
     )
@@ -70,7 +79,14 @@ STRUCTURE_STATE_DTYPE = np.dtype(
         ("last_intent_ts", "<i8"),  # ns UTC of the last intent
         ("intents", "<i8"),  # emitted so far; 0: last_intent_ts has no meaning
         ("outside", "<i8"),  # side on which the mid has left the 1-minute range, 0 while inside
-        ("is_due", "<i8"),  # 1: a breakout began at the last look, outside a cooldown
+        ("is_due", "<i8"),  # 1: a breakout (version 1: a crossing) began at the last look, outside a cooldown
+        # version 1 only
+        ("minute_end_ts", "<i8"),  # ns UTC, end of the minute under way; 0 before the first
+        ("close_doubled", "<i8"),  # half ticks, the last mid
+        ("minutes", "<i8"),  # completed so far
+        ("fast", "<f8"),  # half ticks, average of the closes
+        ("slow", "<f8"),  # half ticks
+        ("cross_side", "<i8"),  # of the fast average against the slow one, 0 before they differ
     ]
 )
 
@@ -86,6 +102,8 @@ def structure_is_due(params: Any, state: Any, frames: Any, event: Any, book: Any
     To be called at every last record of a source event with a tradable book: the ranges and the side on which they
     have been left are kept here. Parameters as :func:`structure_step`.
     """
+    if params.version == 1:
+        return averages_crossed(params, state, event, book)
     mid_doubled = best_bid(book) + best_ask(book)
     update_frames(frames, event.ts_event, mid_doubled, params.range_bars, params.history_bars)
     state.is_due = 0
@@ -127,6 +145,8 @@ def structure_step(
     -------
     Rows written: 0 or 1.
     """
+    if params.version == 1:
+        return cross_step(params, state, instrument, event, event_no, book, features, out, row)
     if state.is_due == 0:
         return 0
     state.is_due = 0

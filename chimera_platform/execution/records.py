@@ -38,6 +38,7 @@ class IntentReason(IntEnum):
     MEAN_REVERSION = 8  # far from fair value, stretched, and no longer stretching
     NODE_BOUNCE = 9  # a price at which much (or little) traded turned the market back
     SWEEP_MOMENTUM = 10  # a sweep that went through, followed while it holds
+    EMA_CROSS = 11  # the baseline: a fast average of the minute's close crosses a slow one
 
 
 class DecisionReason(IntEnum):

@@ -238,6 +238,8 @@ class Timeframe:
 
 
 def structure(observations: list[Observation], s: StructureSettings, tick_value_nanos: int) -> list[Wanted]:
+    if s.version == 1:
+        return structure_baseline(observations, s, tick_value_nanos)
     frames = [Timeframe(minutes, s.range_bars, s.history_bars) for minutes in (1, 5, 15)]
     wanted: list[Wanted] = []
     outside, last = 0, None
@@ -263,6 +265,49 @@ def structure(observations: list[Observation], s: StructureSettings, tick_value_
         last = seen.ts
         confidence = sum(0.0 if math.isnan(f.rank) else 1 - f.rank for f in frames) / 3
         wanted.append(structure_intent(seen, side, high, low, average_bar, confidence, s, tick_value_nanos))
+    return wanted
+
+
+def structure_baseline(observations: list[Observation], s: StructureSettings, tick_value_nanos: int) -> list[Wanted]:
+    fast_bars, slow_bars = sorted((s.cross_bars_a, s.cross_bars_b))
+    wanted: list[Wanted] = []
+    closes: list[int] = []
+    averages: list[tuple[float, float]] = []  # (fast, slow) after each completed minute
+    end, mid = 0, 0
+    for seen in observations:
+        crossed = 0
+        if seen.ts >= end:
+            if end:
+                closes.append(mid)
+                before = averages[-1] if averages else (closes[0], closes[0])
+                steps = zip(before, (fast_bars, slow_bars), strict=True)
+                averages.append(tuple(e + 2 / (n + 1) * (mid - e) for e, n in steps))  # type: ignore[arg-type]
+                sides = [1 if fast > slow else -1 for fast, slow in averages if fast != slow]
+                moved = averages[-1][0] != averages[-1][1]
+                if moved and len(sides) > 1 and sides[-1] != sides[-2] and len(closes) >= slow_bars:
+                    crossed = sides[-1]
+            end = (seen.ts // MINUTE + 1) * MINUTE
+        mid = seen.bid + seen.ask
+        if crossed == 0 or (wanted and seen.ts - wanted[-1].ts_event < s.cooldown_ns):
+            continue
+        stop = s.cross_stop_ppm * (mid / 2) / 1e6
+        wanted.append(
+            Wanted(
+                ts_event=seen.ts,
+                event_no=seen.event_no,
+                engine=Engine.STRUCTURE,
+                reason=IntentReason.EMA_CROSS,
+                side=crossed,
+                size=lots(s.order_notional, tick_value_nanos, mid / 2),
+                order_type=OrderType.MARKET,
+                limit_price=0,
+                stop_distance=whole_ticks(stop),
+                target_distance=whole_ticks(s.reward_risk * stop),
+                max_hold_ns=s.max_hold_ns,
+                time_to_live_ns=0,
+                confidence=0.5,
+            )
+        )
     return wanted
 
 
