@@ -37,8 +37,8 @@ POISONS = {
         "UPDATE staging.events SET ts_recv = ts_event + 11000000000 WHERE event_no BETWEEN 500 AND 800"
     ),
     QualityCheck.FROZEN_CLOCK: (
-        "UPDATE staging.events SET ts_event = (SELECT ts_event FROM staging.events WHERE event_no = 3000) "
-        "WHERE event_no BETWEEN 3000 AND 9000"
+        "UPDATE staging.events SET ts_event = (SELECT ts_event FROM staging.events WHERE event_no = 1000) "
+        "WHERE event_no BETWEEN 1000 AND 19000"
     ),
     QualityCheck.REPEATED: "UPDATE staging.events SET seq = seq - 4000 WHERE event_no BETWEEN 6000 AND 6500",
     QualityCheck.GAPS: "UPDATE staging.events SET kind = 10, price = 1 WHERE event_no % 1000 = 0 AND flags & 1 = 1",
