@@ -67,7 +67,7 @@ def set_intensities(parameters: Any, regime: Any, curve: Any, market: Any, symbo
     rates[8] = 0.0
     if symbol.scenario == ABSORPTION:
         base = parameters.rate * (1.0 - parameters.burst_branching) * hour * regime.activity
-        rates[8] = base * parameters.market_share * by_difficulty(parameters.episode_difficulty, 30.0, 12.0, 4.0)
+        rates[8] = base * parameters.market_share * by_difficulty(parameters.episode_difficulty, 50.0, 20.0, 6.5)
     return usual + rates[5] + rates[6] + rates[7] + rates[8]
 
 
