@@ -17,6 +17,7 @@ from chimera_platform.signals.absorption import AbsorptionSettings
 from chimera_platform.signals.detector_stream import DetectorStream
 from chimera_platform.signals.detectors import DetectorSettings
 from chimera_platform.signals.records import Detector, Stage
+from chimera_platform.signals.scorecard import confirmed, score
 from chimera_platform.simulation.episodes import EpisodeKind
 from chimera_platform.simulation.market import SimulatedMarket
 from tests.reference.detectors_absorption import absorptions
@@ -183,39 +184,22 @@ def test_on_real_orders_the_definition_agrees_and_the_lift_is_not_significantly_
 
 
 def simulated(changes: str) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any], float]:
-    """Return confirmed levels, absorption episodes that were refilled under attack, and the hours of the stream."""
+    """Return what is said about levels, the ground truth, and the hours of the stream."""
     market = SimulatedMarket.from_url(f"sim://?symbols=XAUUSD&{changes}", load_instruments())
     events = np.concatenate(list(market.batches(65_536)))
-    rows, truth = said(events, AbsorptionSettings(), cut=65_536), market.ground_truth()
-    confirmed = rows[(rows["detector"] == Detector.ABSORPTION) & (rows["stage"] == Stage.CONFIRMED)]
-    episodes = truth[(truth["kind"] == EpisodeKind.ABSORPTION) & (truth["levels"] > 0)]
-    return confirmed, episodes, float(events["ts_event"][-1] - events["ts_event"][0]) / (3_600_000 * MS)
-
-
-def found(confirmed: np.ndarray[Any, Any], episodes: np.ndarray[Any, Any]) -> int:
-    """Return how many episodes have a level confirmed at their price, from their beginning to 5 s after their end."""
-    ts, hold = confirmed["ts_event"], 5000 * MS
-    return sum(
-        bool(
-            np.any(
-                (confirmed["price_low"] == e["price"])
-                & (confirmed["side"] == e["side"])
-                & (ts >= e["start_ts"])
-                & (ts <= e["end_ts"] + hold)
-            )
-        )
-        for e in episodes
-    )
+    rows = said(events, AbsorptionSettings(), cut=65_536)
+    return rows, market.ground_truth(), float(events["ts_event"][-1] - events["ts_event"][0]) / (3_600_000 * MS)
 
 
 def test_clear_attacks_that_are_absorbed_are_found_and_little_else() -> None:
-    confirmed, episodes, _ = simulated("days=2&seed=31&absorptions_a_day=60&episode_difficulty=1")
-    hits = found(confirmed, episodes)
-    print(f"clear: {hits} of {len(episodes)} episodes found by {len(confirmed)} confirmed levels")
-    assert len(episodes) > 80 and hits > 0.9 * len(episodes) and hits > 0.9 * len(confirmed)
+    rows, truth, _ = simulated("days=4&seed=31&absorptions_a_day=60&episode_difficulty=1")
+    figures = score(rows, truth, Detector.ABSORPTION)
+    print(f"clear: {figures}")
+    assert figures.episodes > 80 and figures.recall > 0.9 and figures.precision > 0.85
 
 
 def test_a_simulation_without_episodes_confirms_hardly_any_level() -> None:
-    confirmed, episodes, hours = simulated("days=2&seed=4")
-    print(f"simulator without episodes: {len(confirmed)} levels confirmed in {hours:.1f} h")
-    assert len(episodes) == 0 and len(confirmed) / hours < 1
+    rows, truth, hours = simulated("days=2&seed=4")
+    levels = confirmed(rows, Detector.ABSORPTION)
+    print(f"simulator without episodes: {len(levels)} levels confirmed in {hours:.1f} h")
+    assert not (truth["kind"] == EpisodeKind.ABSORPTION).any() and len(levels) / hours < 1
