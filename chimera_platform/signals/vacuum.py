@@ -1,12 +1,12 @@
 """Vacuum: one side's depth near the touch has gone at once, and orders were withdrawn rather than traded.
 
-*Near* is the usual distance of the ``levels``-th level from the touch (the median of both sides' history), so that it
-is a stretch of prices: the same orders over wider gaps are less depth. *Depth* is what is displayed on it, at most
-``SCAN_LEVELS``; each side has a history of its own, in buckets of a quarter octave whose counts are halved when
-``memory_samples`` are reached. A side is *thin* with at most ``thin_share`` of its median and less than its
-``low_quantile``. Lots *withdrawn* are those that near orders (L3) or levels (L2, beyond what prints at the price
-explain) lost, less those that came new, in the last ``window_ms`` (the current half and the one before). A feed of
-the touch alone knows no near depth: nothing is said of it.
+*Near* is ``reach`` times the usual distance of the ``levels``-th level from the touch (the median of both sides'
+history), so that it is a stretch of prices: the same orders over wider gaps are less depth. *Depth* is what is
+displayed on it, at most ``SCAN_LEVELS``; each side has a history of its own, in buckets of a quarter octave whose
+counts are halved when ``memory_samples`` are reached. A side is *thin* with at most ``thin_share`` of its median and
+less than its ``low_quantile``. Lots *withdrawn* are those that near orders (L3) or levels (L2, beyond what prints at
+the price explain) lost, less those that came new, in the last ``window_ms`` (the current half and the one before). A
+feed of the touch alone knows no near depth: nothing is said of it.
 
 All is judged at LAST records of a tradable book, ``sample_ms`` after the last look at least, once ``sample_records``
 have come, much of the median has been withdrawn, or a forming vacuum has held long enough.
@@ -14,12 +14,12 @@ have come, much of the median has been withdrawn, or a forming vacuum has held l
 =========  ===============================================================================================
 FORMING    a side is thin, has lost ``loss_share`` of its depth by withdrawal within the window, and of what it lost
            ``withdrawn_share`` did not trade
-CONFIRMED  ``hold_ms`` later it is still thin
+CONFIRMED  ``hold_ms`` later it is still thin, or its touch has gone through half of the stretch before it was
 FAILED     ``refill_share`` of the depth before is there again before its touch has gone through half of the stretch;
            a forming one also when the book is cleared, messages are lost, trading halts or a session begins or ends
 =========  ===============================================================================================
 
-Once the touch has gone that far, or after ``follow_ms``, it is forgotten without a word. ``side`` is the direction in
+Once the touch has gone so far, or after ``follow_ms``, it is forgotten without a word. ``side`` is the direction in
 which the price would fall: +1 where asks are thin. Zone: the stretch as it was announced. Strength: withdrawn share
 x (1 - depth / median). Evidence: :data:`VACUUM_EVIDENCE`. No source defines the pattern in numbers; this is the usual
 description, levels below a low quantile of their own history with cancels rather than trades.
@@ -53,9 +53,10 @@ class VacuumSettings(Settings):
     sample_ms: int = Field(default=200, ge=1, le=60_000, description="between two looks at the depth at least, ms")
     sample_records: int = Field(default=32, ge=1, le=100_000, description="between two looks at least, event records")
     levels: int = Field(default=10, ge=2, le=SCAN_LEVELS, description="level whose usual distance is near")
+    reach: float = Field(default=2.5, ge=0.1, le=100.0, description="near, in usual distances of that level")
     low_quantile: float = Field(default=0.2, gt=0.0, le=0.5, description="of its history that thin depth is below")
     thin_share: float = Field(default=0.35, gt=0.0, le=1.0, description="of median depth that is thin, at most")
-    least_share: float = Field(default=0.2, ge=0.0, le=10.0, description="of median depth, withdrawn at least")
+    least_share: float = Field(default=0.1, ge=0.0, le=10.0, description="of median depth, withdrawn at least")
     loss_share: float = Field(default=0.75, gt=0.0, le=1.0, description="of the depth before that was lost, at least")
     withdrawn_share: float = Field(default=0.7, gt=0.0, le=1.0, description="of the loss that was not traded, at least")
     window_ms: int = Field(default=1_000, ge=2, le=3_600_000, description="in which depth is lost, ms")
@@ -201,7 +202,7 @@ def _depth_to(book: Any, side: int, far: int) -> Any:
 def _read_histories(params: Any, state: Any) -> None:
     """Take reach, medians and low quantiles from the histories."""
     state.samples = 0
-    state.reach = _quantile(state.distance_counts, state.distances, 0.5)
+    state.reach = int(params.reach * _quantile(state.distance_counts, state.distances, 0.5))
     for side in range(2):
         state.median[side] = _quantile(state.depth_counts[side], state.depths[side], 0.5)
         state.look_lots[side] = int(_LOOK_SHARE * state.median[side]) + 1
@@ -286,6 +287,8 @@ def _judge(params: Any, state: Any, book: Any, side: int, ts: int, depth: int, l
         return _announce(params, state, book, side, ts, depth, levels, out, rows) if is_thin else rows
     touch = best_bid(book) if side == 0 else best_ask(book)
     if 2 * (touch - state.touch[side]) * (2 * side - 1) > abs(state.far[side] - state.touch[side]):
+        if state.stage[side] == _FORMING:
+            rows = _say(state, side, _CONFIRMED, ts, depth, levels, out, rows)
         state.stage[side] = 0
     elif depth >= params.refill_share * state.before[side]:
         rows = _say(state, side, _FAILED, ts, depth, levels, out, rows)

@@ -187,6 +187,8 @@ class Reference:
             if is_thin:
                 self.announce(no, ts, side, touch, depth, levels)
         elif 2 * (own["touch"] - touch) * side > abs(own["far"] - own["touch"]):
+            if own["stage"] == Stage.FORMING:
+                self.say(no, ts, side, Stage.CONFIRMED, depth, levels)
             del self.open[side]
         elif depth >= chosen.refill_share * own["before"]:
             self.say(no, ts, side, Stage.FAILED, depth, levels)
@@ -206,7 +208,7 @@ class Reference:
                 self.distances.add(abs(levels[self.chosen.levels - 1][0] - levels[0][0]))
         self.samples += 1
         if self.samples >= self.chosen.refresh_samples:
-            self.samples, self.reach = 0, self.distances.quantile(0.5)
+            self.samples, self.reach = 0, int(self.chosen.reach * self.distances.quantile(0.5))
             for side in (1, -1):
                 self.median[side] = self.depths[side].quantile(0.5)
                 self.low[side] = self.depths[side].quantile(self.chosen.low_quantile)

@@ -27,6 +27,7 @@ EAGER = VacuumSettings(
     sample_ms=1,
     sample_records=1,
     levels=3,
+    reach=1.0,
     low_quantile=0.5,
     thin_share=0.6,
     least_share=0.1,
@@ -120,10 +121,13 @@ def test_a_withdrawal_that_is_put_back_at_once_or_was_slow_is_none() -> None:
     assert len(said(make_events(*quiet_market(), *pull(3000)), two_thirds)) == 1
 
 
-def test_a_vacuum_that_the_touch_went_through_is_forgotten_without_a_word() -> None:
+def test_a_vacuum_that_the_touch_goes_through_is_confirmed_and_over() -> None:
     through = [order(3100, EventKind.ADD, SELL, 107, 1), order(3200, EventKind.EXECUTE, SELL, 101)]
     later = [order(4000, EventKind.ADD, SELL, 103 + k, 30) for k in range(3)]
-    assert said(make_events(*quiet_market(), *pull(3000), *through, *later))["stage"].tolist() == [Stage.FORMING]
+    assert said(make_events(*quiet_market(), *pull(3000), *through, *later))["stage"].tolist() == [
+        Stage.FORMING,
+        Stage.CONFIRMED,
+    ]
 
 
 def test_levels_with_prints_give_what_orders_give() -> None:
