@@ -10,9 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from benchmarks.order_flow import many_symbols
+from benchmarks.streams import simulator
 from chimera_platform.configuration import Configuration, with_parameters
 from chimera_platform.coordinator import CoordinatorOutput
 from chimera_platform.decision_path import DecisionPath, merge_intents, split_by_instrument
+from chimera_platform.engines.step import SymbolEngines
 from chimera_platform.errors import ConfigurationError, ReleaseError
 from chimera_platform.execution.records import INTENT_DTYPE, Engine
 from chimera_platform.market.events import EVENT_DTYPE
@@ -155,3 +158,21 @@ def test_merging_orders_equal_events_by_instrument_then_engine() -> None:
     keys = merged[["event_no", "instrument_id", "engine"]].tolist()
     assert keys == [(4, 0, 1), (4, 1, 0), (4, 1, 1), (7, 0, 0), (9, 1, 0)]
     assert len(merge_intents([])) == 0
+
+
+@pytest.mark.slow
+def test_hundreds_of_symbols_are_decided_as_each_would_be_alone() -> None:
+    stream = many_symbols(simulator(20_000), symbols=200, events_a_symbol=400)
+    together = DecisionPath(stream.universe, Configuration())
+    intents = np.concatenate(
+        [together.run(events, 1_000 * k).intents for k, events in enumerate(stream.batches(1_000))]
+    )
+    wanted = 0
+    for k in (0, 1, 99, 199):
+        own = stream.events[stream.events["instrument_id"] == k]
+        alone = SymbolEngines(stream.universe, k, Configuration()).run(own, 0)
+        found = intents[intents["instrument_id"] == k]
+        for name in ("ts_event", "seq", "engine", "reason", "side", "size", "stop_distance", "confidence", "features"):
+            np.testing.assert_array_equal(found[name], alone[name])
+        wanted += len(alone)
+    assert wanted > 0

@@ -32,8 +32,7 @@ from chimera_platform.market.book import (
 )
 from chimera_platform.market.events import EventFlag
 from chimera_platform.market.instruments import INSTRUMENT_DTYPE
-from chimera_platform.microstructure.feature_vector import write_features
-from chimera_platform.microstructure.feature_windows import evict_flow
+from chimera_platform.microstructure.feature_vector import ofi_norm_now, write_features
 from chimera_platform.microstructure.features import (
     FEATURE_STATE_DTYPE,
     FEATURE_WINDOWS_DTYPE,
@@ -131,7 +130,7 @@ def run_events(
         update_session_profile(params.session_profile, state.session_profile, event)
         if event.flags & _LAST and is_tradable(book):
             _follow_bars(params, state, book, event)
-            ofi_norm = _ofi_norm(state.features, state.windows)
+            ofi_norm = ofi_norm_now(state.features, state.windows)
             hft = hft_is_due(params.hft, state.hft, state.memory, event, book, ofi_norm)
             structure = structure_is_due(params.structure, state.structure, state.frames, event, book)
             order_flow = order_flow_is_due(
@@ -159,14 +158,6 @@ def run_events(
                     _finish_intents(params, state.regime, inputs, nodes, roots, out[before:rows])
             forget_news(state.memory)
     return events.shape[0], rows
-
-
-@kernel
-def _ofi_norm(state: Any, windows: Any) -> float:
-    """Return the feature OFI_NORM_10S alone: a look at it is to cost less than all features."""
-    evict_flow(state, windows, state.now)
-    total = state.abs_ofi_total - state.flow_before.abs_ofi
-    return (state.ofi_total[0] - state.flow_before.ofi) / total if total != 0 else np.nan
 
 
 @kernel

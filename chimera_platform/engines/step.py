@@ -41,7 +41,7 @@ from chimera_platform.state_packing import pack_state, unpack_state
 if TYPE_CHECKING:
     from chimera_platform.releases import Release
 
-_BUFFER_ROWS = 1024
+_BUFFER_ROWS = 128  # a batch that fills it is taken in several goes
 _NO_INTENTS = np.zeros(0, INTENT_DTYPE)
 
 
