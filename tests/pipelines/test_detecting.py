@@ -27,6 +27,8 @@ from warehouse.ingest import ingest
 from warehouse.query import run_sql
 from warehouse.rebuild import rebuild
 
+pytestmark = pytest.mark.slow  # three days through every detector, several times
+
 Alter = Callable[[WorkDir, str], None]
 
 
