@@ -68,8 +68,11 @@ class AbsorptionSettings(Settings):
     warm_trades: int = Field(default=50, ge=1, le=1_000_000, description="trades before the norms are used")
     hold_ms: int = Field(default=1_000, ge=0, le=3_600_000, description="time held after the last trade, ms")
     follow_ms: int = Field(default=120_000, ge=1, le=3_600_000, description="time a confirmed level is followed, ms")
-    stack_ticks: int = Field(default=10, ge=1, le=100_000, description="distance of stacked levels at most, ticks")
-    stack_ms: int = Field(default=30_000, ge=1, le=3_600_000, description="time between confirmations at most, ms")
+    stack_ticks: int = Field(
+        default=10, ge=1, le=100_000, description="distance of stacked levels at most, ticks; the larger of the two"
+    )
+    stack_spreads: float = Field(default=3.0, ge=0.0, le=1_000.0, description="distance of stacked levels, spreads")
+    stack_ms: int = Field(default=120_000, ge=1, le=3_600_000, description="time between confirmations at most, ms")
 
 
 ABSORPTION_STATE_DTYPE = np.dtype(
@@ -153,7 +156,7 @@ def _judge_level(params: Any, state: Any, book: Any, k: int, ts: int, out: Any, 
         if ts - level.last_ts >= params.hold_ms * _MS:
             rows = say_level(params, state, level, _CONFIRMED, out, rows)
             level.confirmed_ts = ts
-            rows = say_stack(params, state, k, out, rows)
+            rows = say_stack(params, state, k, best_ask(book) - best_bid(book), out, rows)
     elif ts - level.confirmed_ts > params.follow_ms * _MS:
         free(state, level)
     return rows

@@ -46,16 +46,17 @@ def say_level(params: Any, state: Any, level: Any, stage: int, out: Any, rows: i
 
 
 @kernel
-def say_stack(params: Any, state: Any, k: int, out: Any, rows: int) -> Any:
+def say_stack(params: Any, state: Any, k: int, spread: int, out: Any, rows: int) -> Any:
     """Write a row where the level ``k``, just confirmed, stands near others of its side."""
     new = state.level[k]
+    reach = max(float(params.stack_ticks), params.stack_spreads * spread)
     low = high = new.price
     start, lots, levels, doubt = new.start_ts, new.lots, 1, 1.0 - new.strength
     for j in range(LEVELS_MAX):
         level = state.level[j]
         if j == k or level.side != new.side or level.stage != _CONFIRMED:
             continue
-        near = abs(level.price - new.price) <= params.stack_ticks
+        near = abs(level.price - new.price) <= reach
         if near and new.confirmed_ts - level.confirmed_ts <= params.stack_ms * _MS:
             low, high = min(low, level.price), max(high, level.price)
             start = min(start, level.start_ts)

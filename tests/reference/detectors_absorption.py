@@ -69,14 +69,14 @@ class Reference:
         kind = Detector.ABSORPTION
         self.rows.append((no, kind, stage, level["side"], at, at, level["lots"], level["start"], r / (1 + r)))
 
-    def stack(self, no: int, new: dict[str, Any]) -> None:
+    def stack(self, no: int, new: dict[str, Any], spread: int) -> None:
         near = [
             v
             for v in self.levels
             if v
             and v["side"] == new["side"]
             and v["stage"] == Stage.CONFIRMED
-            and abs(v["price"] - new["price"]) <= self.chosen.stack_ticks
+            and abs(v["price"] - new["price"]) <= max(self.chosen.stack_ticks, self.chosen.stack_spreads * spread)
             and new["confirmed"] - v["confirmed"] <= self.chosen.stack_ms * MS
         ]
         if len(near) >= 2:
@@ -110,7 +110,7 @@ class Reference:
                 if ts - level["last"] >= self.chosen.hold_ms * MS:
                     self.say(no, level, Stage.CONFIRMED)
                     level["confirmed"] = ts
-                    self.stack(no, level)
+                    self.stack(no, level, ask - bid)
             elif ts - level["confirmed"] > self.chosen.follow_ms * MS:
                 self.levels[k] = None
 
