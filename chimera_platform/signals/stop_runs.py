@@ -46,7 +46,7 @@ class StopRunSettings(Settings):
     most_minutes: int = Field(default=30, ge=2, le=MINUTES_MAX - 2, description="farther extremes of so long, min")
     age_minutes: int = Field(default=1, ge=1, le=MINUTES_MAX - 2, description="extreme was first reached before, min")
     gap_ms: int = Field(default=250, ge=0, le=60_000, description="between two trades of a rush at most, ms")
-    volume_multiple: float = Field(default=20.0, gt=0.0, le=100_000.0, description="of a rush, in mean trades")
+    volume_multiple: float = Field(default=8.0, gt=0.0, le=100_000.0, description="of a rush, in mean trades")
     norm_trades: float = Field(default=500.0, ge=1.0, le=1e6, description="memory of the mean trade, trades")
     warm_trades: int = Field(default=50, ge=1, le=1_000_000, description="trades before the mean is used")
     return_ms: int = Field(default=180_000, ge=1, le=3_600_000, description="in which prices return, ms")
