@@ -187,7 +187,10 @@ def test_of_quotes_without_sizes_only_fades_are_made() -> None:
 
 
 def test_the_rules_hold_on_depth_with_prints() -> None:
-    assert {want.reason for want in require_equal(EVENTS["depth"], configured(EAGER))} == {IntentReason.MEAN_REVERSION}
+    assert {want.reason for want in require_equal(EVENTS["depth"], configured(EAGER))} == {
+        IntentReason.MEAN_REVERSION,
+        IntentReason.VACUUM,
+    }
 
 
 @pytest.mark.slow
