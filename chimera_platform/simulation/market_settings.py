@@ -137,6 +137,9 @@ class MarketSettings(Settings):
     absorption_break_share: float = Field(
         default=0.3, ge=0.0, le=1.0, description="of absorptions whose refills stop under attack"
     )
+    stacked_absorptions_a_day: float = Field(
+        default=0.0, ge=0.0, le=1_000.0, description="mean a symbol and session; two attacks of absorption_s each"
+    )
     stop_runs_a_day: float = Field(
         default=0.0, ge=0.0, le=1_000.0, description="mean a symbol and session; those without an extreme near fail"
     )

@@ -20,6 +20,7 @@ ADD, DELETE = int(EventKind.ADD), int(EventKind.DELETE)
 
 NO_SCENARIO = 0
 DROUGHT, ABSORPTION = int(EpisodeKind.DROUGHT), int(EpisodeKind.ABSORPTION)
+STACKED_ABSORPTION = int(EpisodeKind.STACKED_ABSORPTION)
 LEVELS_MIN = 5  # price levels that every side keeps
 REACH = 500  # quote steps behind the touch at which an order is withdrawn
 FAR_MAX = 64  # orders withdrawn for that at once, each side
@@ -61,9 +62,15 @@ def is_full(parameters: Any, book: Any, side: Any) -> Any:
 
 
 @kernel
+def has_defence(symbol: Any) -> Any:
+    """Return whether someone holds a level of the symbol, for now one or one of two."""
+    return symbol.scenario == ABSORPTION or symbol.scenario == STACKED_ABSORPTION
+
+
+@kernel
 def is_absorbing(symbol: Any, side: Any, price: Any) -> Any:
     """Return whether the level at ``price`` (quote steps) is the one that absorbs."""
-    return symbol.scenario == ABSORPTION and side == symbol.scenario_side and price == symbol.scenario_price
+    return has_defence(symbol) and side == symbol.scenario_side and price == symbol.scenario_price
 
 
 @kernel

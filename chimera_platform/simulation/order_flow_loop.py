@@ -10,7 +10,7 @@ from typing import Any
 
 from chimera_platform.kernels import kernel
 from chimera_platform.simulation.market_random import exponential, uniform
-from chimera_platform.simulation.order_flow import ABSORPTION, NO_SCENARIO
+from chimera_platform.simulation.order_flow import NO_SCENARIO
 from chimera_platform.simulation.order_flow_book import ASK, BID, NO_ORDER
 from chimera_platform.simulation.order_flow_icebergs import iceberg_action, withdraw_far
 from chimera_platform.simulation.order_flow_quotes import cancel_action, limit_action
@@ -33,11 +33,12 @@ from chimera_platform.simulation.order_flow_sessions import (
     open_symbol,
     step_market,
 )
+from chimera_platform.simulation.order_flow_stacked_absorption import is_attacked, stacked_absorption_action
 from chimera_platform.simulation.order_flow_trades import market_action, sweep_action
 
 ROOM = 1024  # rows that one turn of the loop needs at most
 TRUTH_ROOM = 4  # rows of ground truth that it needs at most, a symbol
-RATES = 9  # intensities of a symbol; their sum stands behind them
+RATES = 10  # intensities of a symbol; their sum stands behind them
 REGIMES = 3  # rows of the settings' regimes; behind them one a symbol for the time after news
 
 
@@ -45,7 +46,8 @@ REGIMES = 3  # rows of the settings' regimes; behind them one a symbol for the t
 def set_intensities(parameters: Any, regime: Any, curve: Any, market: Any, symbol: Any, book: Any, rates: Any) -> Any:
     """Write the symbol's intensities (events a second); return their sum.
 
-    In order: limit, cancel, market, sweep, iceberg, drought, absorption, stop run, attack on a level that absorbs.
+    In order: limit, cancel, market, sweep, iceberg, drought, absorption, stop run, attack on a level that absorbs,
+    stacked absorption.
     Cancels grow with the orders that rest, which is what keeps the book's depth near its setting.
     """
     hour = curve[(market.step_end - 1) % DAY_NS // HOUR_NS]  # constant between two points of the grid
@@ -58,17 +60,19 @@ def set_intensities(parameters: Any, regime: Any, curve: Any, market: Any, symbo
     rates[3] = parameters.sweeps_a_day * hour * regime.activity / day_s
     rates[4] = parameters.icebergs_a_day * hour * regime.activity / day_s if symbol.iceberg_slot == NO_ORDER else 0.0
     usual = rates[0] + rates[1] + rates[2] + rates[3] + rates[4]
-    if parameters.droughts_a_day + parameters.absorptions_a_day + parameters.stop_runs_a_day == 0.0:
+    absorptions = parameters.absorptions_a_day + parameters.stacked_absorptions_a_day
+    if parameters.droughts_a_day + absorptions + parameters.stop_runs_a_day == 0.0:
         return usual  # the others stay 0
     calm = hour * regime.activity / day_s if symbol.scenario == NO_SCENARIO else 0.0
     rates[5] = parameters.droughts_a_day * calm
     rates[6] = parameters.absorptions_a_day * calm
     rates[7] = parameters.stop_runs_a_day * calm
     rates[8] = 0.0
-    if symbol.scenario == ABSORPTION:
+    if is_attacked(market, symbol):
         base = parameters.rate * (1.0 - parameters.burst_branching) * hour * regime.activity
         rates[8] = base * parameters.market_share * by_difficulty(parameters.episode_difficulty, 50.0, 20.0, 6.5)
-    return usual + rates[5] + rates[6] + rates[7] + rates[8]
+    rates[9] = parameters.stacked_absorptions_a_day * calm
+    return usual + rates[5] + rates[6] + rates[7] + rates[8] + rates[9]
 
 
 @kernel
@@ -102,8 +106,10 @@ def act_scenario(
         absorption_action(parameters, regime, profile, market, symbol, book, instrument, out, random)
     elif draw < rates[5] + rates[6] + rates[7]:
         stop_run_action(parameters, profile, market, symbol, book, instrument, out, episodes, random)
-    elif symbol.scenario == ABSORPTION:
+    elif rates[8] > 0.0:
         attack_action(parameters, regime, profile, market, symbol, book, instrument, out, episodes, random)
+    elif rates[9] > 0.0:
+        stacked_absorption_action(parameters, regime, profile, market, symbol, book, instrument, out, random)
 
 
 @kernel

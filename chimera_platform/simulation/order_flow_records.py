@@ -99,6 +99,7 @@ def record_episode(market: Any, episodes: Any, kind: Any, instrument: Any, side:
     row.levels = 0
     row.peak = 0
     row.hidden = 0
+    row.second_ts = 0
     row.instrument_id = instrument
     row.kind = kind
     row.side = side

@@ -5,10 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 from chimera_platform.kernels import kernel
-from chimera_platform.simulation.order_flow import ABSORPTION, NO_SCENARIO, sign_of
+from chimera_platform.simulation.order_flow import (
+    ABSORPTION,
+    NO_SCENARIO,
+    STACKED_ABSORPTION,
+    has_defence,
+    sign_of,
+)
 from chimera_platform.simulation.order_flow_book import ASK
 from chimera_platform.simulation.order_flow_records import record_episode
 from chimera_platform.simulation.order_flow_scenarios import NEWS, STOP_RUN, refill_level
+from chimera_platform.simulation.order_flow_stacked_absorption import move_defence
 
 
 @kernel
@@ -39,6 +46,11 @@ def finish_scenario(
     row.peak = symbol.scenario_peak
     row.difficulty = parameters.episode_difficulty
     row.outcome = outcome
+    if kind == STACKED_ABSORPTION:
+        row.price = symbol.scenario_before[0] * profile.quote_ticks
+        row.end_price = symbol.scenario_price * profile.quote_ticks
+        row.second_ts = symbol.scenario_second
+        row.levels = min(symbol.scenario_before[1], symbol.scenario_count) if symbol.scenario_second != 0 else 0
     symbol.scenario = NO_SCENARIO
 
 
@@ -61,11 +73,13 @@ def watch_scenario(
     episodes: Any,
     random: Any,
 ) -> None:
-    """After an action: refill the level that absorbs, see it break, or see quotes return from a stop run.
+    """After an action: refill the level that absorbs, go to the next, see it break; see quotes return from a stop run.
 
     What breaks was known: the efficient price goes at least as far as the touch.
     """
-    if symbol.scenario == ABSORPTION:
+    if symbol.scenario == STACKED_ABSORPTION:
+        move_defence(parameters, profile, market, symbol, book, instrument, out, episodes, random)
+    if has_defence(symbol):
         if is_behind(symbol, book):
             side = symbol.scenario_side
             touch = float(book.best[side])
@@ -82,5 +96,6 @@ def end_scenario(
     parameters: Any, profile: Any, market: Any, symbol: Any, book: Any, episodes: Any, instrument: Any
 ) -> None:
     """End the symbol's scenario because its time is over: an absorbing level has held, a stop run not returned."""
-    outcome = 1 if symbol.scenario == ABSORPTION else 0
+    stacked = symbol.scenario == STACKED_ABSORPTION and symbol.scenario_second != 0
+    outcome = 1 if symbol.scenario == ABSORPTION or stacked else 0
     finish_scenario(parameters, profile, market, symbol, book, episodes, instrument, outcome)

@@ -121,6 +121,15 @@ def drought_action(
 
 
 @kernel
+def set_patience(parameters: Any, market: Any, symbol: Any, random: Any) -> None:
+    """Let the level be refilled until the attack that begins now is over; for some, only for a part of it."""
+    symbol.scenario_until = symbol.scenario_end
+    if uniform(random) < parameters.absorption_break_share:
+        share = 0.3 + 0.4 * uniform(random)
+        symbol.scenario_until = market.ts + int(share * parameters.absorption_s * SECOND_NS)
+
+
+@kernel
 def absorption_action(
     parameters: Any,
     regime: Any,
@@ -135,10 +144,7 @@ def absorption_action(
     """Let someone hold the touch of one side; for some, only for a part of the attack."""
     side = BID if uniform(random) < 0.5 else ASK
     begin_scenario(market, symbol, ABSORPTION, side, book.best[side], parameters.absorption_s)
-    symbol.scenario_until = symbol.scenario_end
-    if uniform(random) < parameters.absorption_break_share:
-        share = 0.3 + 0.4 * uniform(random)
-        symbol.scenario_until = market.ts + int(share * parameters.absorption_s * SECOND_NS)
+    set_patience(parameters, market, symbol, random)
     units = int(ABSORBING_ORDERS * parameters.order_units * regime.depth)
     symbol.scenario_peak = profile.size_unit * max(units, 2)
     refill_level(parameters, profile, market, symbol, book, instrument, out, random)

@@ -9,9 +9,9 @@ from chimera_platform.market.events import EventKind
 from chimera_platform.simulation.episodes import EpisodeKind
 from chimera_platform.simulation.market_random import below, power_law, uniform
 from chimera_platform.simulation.order_flow import (
-    ABSORPTION,
     LEVELS_MIN,
     draw_size,
+    has_defence,
     is_absorbing,
     is_held,
     mid_of,
@@ -197,7 +197,7 @@ def sweep_action(
     slot = symbol.iceberg_slot
     if book.depth[side] < levels + LEVELS_MIN or (slot != NO_ORDER and book.order_side[slot] == side):
         return
-    if symbol.scenario == ABSORPTION and symbol.scenario_side == side:
+    if has_defence(symbol) and symbol.scenario_side == side:
         return
     start_ts, first, start_price = market.ts, event_number(market), book.best[side]
     depth, window_ns = book.depth[side], parameters.sweep_window_ms * 1_000_000

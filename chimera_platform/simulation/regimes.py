@@ -57,7 +57,7 @@ SYMBOL_DTYPE = np.dtype(
         ("iceberg_refills", "<i8"),
         ("iceberg_peak", "<i8"),  # lots
         ("iceberg_hidden", "<i8"),  # lots, at the start
-        ("scenario", "<i8"),  # EpisodeKind of the news, drought, absorption or stop run; 0: none
+        ("scenario", "<i8"),  # EpisodeKind of the news, drought, absorption (or stacked) or stop run; 0: none
         ("scenario_side", "<i8"),  # BID or ASK: emptied, absorbing or taken; news: BID where prices fall
         ("scenario_price", "<i8"),  # quote steps: as the episode's price
         ("scenario_last", "<i8"),  # quote steps: last price of a stop run's burst
@@ -68,6 +68,10 @@ SYMBOL_DTYPE = np.dtype(
         ("scenario_lots", "<i8"),  # lots: as the episode's size
         ("scenario_count", "<i8"),  # as the episode's levels
         ("scenario_peak", "<i8"),  # lots: as the episode's peak
+        ("scenario_calm", "<i8"),  # ns UTC: stacked absorption: the first attack stops
+        ("scenario_lift", "<i8"),  # ns UTC: stacked absorption: from here on the defence moves to the second level
+        ("scenario_second", "<i8"),  # ns UTC: stacked absorption: second attack's start; 0: not begun
+        ("scenario_before", "<i8", (2,)),  # stacked absorption: the first level's price (quote steps) and refills
         ("extreme", "<i8", (2, 2)),  # quote steps: lowest bid, highest ask of the current and the previous stretch
         ("extreme_end", "<i8"),  # ns UTC: the current stretch's end; 0: none has begun
     ]

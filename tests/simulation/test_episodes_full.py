@@ -23,6 +23,7 @@ RARER = {
     EpisodeKind.DROUGHT: "droughts_a_day",
     EpisodeKind.ABSORPTION: "absorptions_a_day",
     EpisodeKind.STOP_RUN: "stop_runs_a_day",
+    EpisodeKind.STACKED_ABSORPTION: "stacked_absorptions_a_day",
 }
 
 
@@ -98,6 +99,11 @@ def absorptions() -> Tape:
 @pytest.fixture(scope="module")
 def stop_runs() -> Tape:
     return tape_of(EpisodeKind.STOP_RUN, "&stop_runs_a_day=150")
+
+
+@pytest.fixture(scope="module")
+def stacks() -> Tape:
+    return tape_of(EpisodeKind.STACKED_ABSORPTION, "&stacked_absorptions_a_day=60")
 
 
 def test_the_default_stream_is_the_one_that_published_figures_were_made_with() -> None:
@@ -239,6 +245,61 @@ def test_absorbed_volume_stands_out_against_the_flow_before(absorptions: Tape) -
     assert np.median(ratio) > 5.0
 
 
+def test_the_second_of_two_stacked_levels_is_a_step_or_two_nearer_to_the_market_and_soon(stacks: Tape) -> None:
+    assert len(stacks.truth) > 30 and set(stacks.truth["side"]) == {1, -1}
+    two = stacks.truth[stacks.truth["second_ts"] > 0]
+    assert len(two) > 0.9 * len(stacks.truth)
+    steps = (two["end_price"] - two["price"]) * two["side"] // STEP
+    assert set(steps) == {1, 2}
+    wait_s = (two["second_ts"] - two["start_ts"]) / SECOND_NS
+    assert wait_s.min() >= 95.0 and wait_s.max() <= 136.0 + 30.0
+    one = stacks.truth[stacks.truth["second_ts"] == 0]
+    assert (one["end_price"] == one["price"]).all() and not one["outcome"].any() and not one["levels"].any()
+
+
+def test_both_stacked_levels_take_the_volume_that_is_recorded_and_are_refilled(stacks: Tape) -> None:
+    two = stacks.truth[stacks.truth["second_ts"] > 0]
+    for row in two:
+        mine = stacks.events[int(row["first_event_no"]) : int(row["last_event_no"]) + 1]
+        early = mine["ts_event"] <= row["second_ts"]
+        size = 0
+        for price, during in ((row["price"], early), (row["end_price"], ~early)):
+            here = mine[(mine["price"] == price) & (mine["side"] == row["side"]) & during]
+            size += here["size"][here["kind"] == EventKind.EXECUTE].sum()
+            assert (here["kind"] == EventKind.ADD).sum() >= row["levels"]
+        assert size == row["size"]
+    held = two[two["outcome"] == 1]
+    assert (held["levels"] > 0).mean() > 0.9 and np.median(held["size"] / held["peak"]) > 10.0
+
+
+def test_the_first_stacked_level_holds_until_the_second_takes_over_which_holds_or_is_passed(stacks: Tape) -> None:
+    two = stacks.truth[stacks.truth["second_ts"] > 0]
+    assert 0.5 < (two["outcome"] == 1).mean() < 0.95
+    for row in two:
+        side = int(row["side"])
+        ends = stacks.ends(slice(int(row["first_event_no"]), int(row["last_event_no"]) + 1))
+        early = stacks.events["ts_event"][ends] <= row["second_ts"]
+        touch = stacks.touch[side][ends] * side
+        assert (touch[early] >= row["price"] * side).all()
+        inside = touch[~early] >= row["end_price"] * side
+        if row["outcome"] == 1:
+            assert inside.all()
+        else:
+            passed = np.flatnonzero(~inside)
+            assert 0 < len(passed) <= 3 and passed[0] == len(inside) - len(passed)  # one action: up to 3 source events
+
+
+def test_the_price_rests_between_two_stacked_attacks(stacks: Tape) -> None:
+    attacked, resting = [], []
+    for row in stacks.truth[stacks.truth["second_ts"] > 0]:
+        calm = int(row["start_ts"]) + 90 * SECOND_NS
+        attacked.append(stacks.traded(stacks.between(calm - 30 * SECOND_NS, calm)) / 30.0)
+        length_s = (row["second_ts"] - calm) / SECOND_NS
+        resting.append(stacks.traded(stacks.between(calm + 1, int(row["second_ts"]))) / length_s)
+    print(f"lots a second: attacked {np.median(attacked):.0f}, between {np.median(resting):.0f}")
+    assert np.median(attacked) > 4.0 * np.median(resting)
+
+
 def test_a_stop_run_breaks_the_extreme_of_the_last_ten_minutes_in_a_burst(stop_runs: Tape) -> None:
     assert len(stop_runs.truth) > 40
     for row in stop_runs.truth:
@@ -267,6 +328,7 @@ def test_prices_return_from_most_stop_runs_and_the_record_says_from_which(stop_r
 
 def test_harder_episodes_are_nearer_to_the_usual_flow() -> None:
     asked = "&news_a_day=60&droughts_a_day=60&absorptions_a_day=60&stop_runs_a_day=200&days=2"
+    asked += "&stacked_absorptions_a_day=30"
     url = QUIET.replace("days=1&", "") + asked
     size = defaultdict(list)
     for difficulty in (1, 2, 3):
@@ -280,6 +342,8 @@ def test_harder_episodes_are_nearer_to_the_usual_flow() -> None:
         size["news, steps"].append(np.median((jumps["end_price"] - jumps["price"]) * jumps["side"]) / STEP)
         size["drought, share"].append(np.median(droughts["size"] / droughts["peak"]))
         size["absorption, peaks"].append(np.median(absorbed["size"] / absorbed["peak"]))
+        stacked = by_kind[EpisodeKind.STACKED_ABSORPTION]
+        size["stacked absorption, peaks"].append(np.median(stacked["size"] / stacked["peak"]))
         size["stop run, steps beyond"].append(np.median((runs["end_price"] - runs["price"]) * runs["side"]) / STEP)
     print(dict(size))
     for values in size.values():

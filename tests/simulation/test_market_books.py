@@ -79,6 +79,7 @@ def test_a_naive_book_agrees_with_the_simulators_own() -> None:
             "news_a_day": st.sampled_from([0.0, 500.0]),
             "droughts_a_day": st.sampled_from([0.0, 500.0]),
             "absorptions_a_day": st.sampled_from([0.0, 500.0]),
+            "stacked_absorptions_a_day": st.sampled_from([0.0, 500.0]),
             "stop_runs_a_day": st.sampled_from([0.0, 500.0]),
             "episode_difficulty": st.sampled_from([1, 2, 3]),
         }

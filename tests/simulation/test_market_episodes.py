@@ -112,7 +112,7 @@ def test_ground_truth_is_in_order_of_its_end_and_refers_to_the_stream(
     assert (np.diff(truth["end_ts"]) >= 0).all()
     assert (truth["start_ts"] <= truth["end_ts"]).all()
     assert (truth["first_event_no"] >= 0).all() and (truth["last_event_no"] < len(events)).all()
-    rarer = {EpisodeKind.NEWS, EpisodeKind.DROUGHT, EpisodeKind.ABSORPTION, EpisodeKind.STOP_RUN}
+    rarer = {k for k in EpisodeKind if k >= EpisodeKind.NEWS}
     assert set(truth["kind"]) == {int(k) for k in set(EpisodeKind) - rarer}
     assert truth.tobytes() == SimulatedMarket.from_url(URL, load_instruments()).ground_truth().tobytes()
 

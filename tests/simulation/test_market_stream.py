@@ -55,6 +55,7 @@ def test_a_start_behind_the_end_gives_nothing(events: np.ndarray) -> None:
         "",
         "&session_hours=4&sweeps_a_day=1000&price_step_ms=20&sweep_window_ms=1000",
         "&session_hours=4&news_a_day=200&droughts_a_day=300&absorptions_a_day=300&stop_runs_a_day=1000",
+        "&session_hours=4&absorptions_a_day=100&stacked_absorptions_a_day=300",
         "&rate=3&days=1",
     ],
 )
@@ -67,7 +68,14 @@ def test_the_length_of_the_kernels_chunk_does_not_show(length: int, more: str) -
     assert np.concatenate(parts).tobytes() == stream(url + more).tobytes()
 
 
-@pytest.mark.parametrize("more", ["", "&news_a_day=900&droughts_a_day=300&absorptions_a_day=300&stop_runs_a_day=300"])
+@pytest.mark.parametrize(
+    "more",
+    [
+        "",
+        "&news_a_day=900&droughts_a_day=300&absorptions_a_day=300&stop_runs_a_day=300",
+        "&stacked_absorptions_a_day=900",
+    ],
+)
 def test_copied_state_resumes_the_stream(more: str) -> None:
     events, chunk = stream(URL + more), np.zeros(5000, EVENT_DTYPE)
     market = SimulatedMarket.from_url(URL + more, INSTRUMENTS)
