@@ -6,6 +6,7 @@ A detection counts when it is CONFIRMED. It *fits* an episode of its kind where
 - it was said at or after the episode's first event and not later than its end in event time (the last record of an
   episode need not be the last of its source event, at which detectors speak), plus what the detector has to wait;
 - the two price zones touch. A drought empties a whole side: there the detection's zone must reach the emptied side.
+  Of stacked levels the detection must name both: its zone holds the episode's.
 
 Episodes are taken in order of their beginning, and each takes the first detection that fits it and that none has
 taken: one to one. What is left over are false positives, a second detection of the same episode too, and false
@@ -66,6 +67,7 @@ class MatchingRule:
     kind : of the episodes.
     sign : +1 where the detection's side is the episode's, -1 where it is the opposite.
     wait_ns : after the episode's end, within which a detection may still be said.
+    both_ends : whether the detection's zone must hold the whole of the episode's.
     whole_side : whether the episode's zone reaches from its price outwards without end.
     is_asked : which episodes (EPISODE_DTYPE) are to be found.
     is_allowed : of which other ones a detection is set aside.
@@ -75,6 +77,7 @@ class MatchingRule:
     sign: int = 1
     wait_ns: int = 0
     whole_side: bool = False
+    both_ends: bool = False
     is_asked: Callable[[Rows], Rows] = _all
     is_allowed: Callable[[Rows], Rows] = _none
 
@@ -86,10 +89,16 @@ RULES: dict[Detector, MatchingRule] = {
     Detector.ABSORPTION: MatchingRule(
         EpisodeKind.ABSORPTION, wait_ns=5_000_000_000, is_asked=_refilled_and_held, is_allowed=_refilled_and_broke
     ),
+    Detector.STACKED_ABSORPTION: MatchingRule(
+        EpisodeKind.STACKED_ABSORPTION,
+        wait_ns=5_000_000_000,
+        both_ends=True,
+        is_asked=_refilled_and_held,
+        is_allowed=_refilled_and_broke,
+    ),
     Detector.VACUUM: MatchingRule(EpisodeKind.DROUGHT, sign=-1, whole_side=True),
     Detector.STOP_RUN: MatchingRule(EpisodeKind.STOP_RUN, sign=-1, is_asked=_succeeded),
 }
-"""Stacked absorption is not injected as such: it has no truth of its own."""
 
 
 def match(detections: Rows, episodes: Rows, rule: MatchingRule | None = None, chosen: Rows | None = None) -> Rows:
@@ -121,8 +130,8 @@ def match(detections: Rows, episodes: Rows, rule: MatchingRule | None = None, ch
             is_free[begin:end]
             & (rows["instrument_id"] == episode["instrument_id"])
             & (rows["side"] == rule.sign * episode["side"])
-            & (rows["price_low"] <= high[k])
-            & (rows["price_high"] >= low[k])
+            & (rows["price_low"] <= (low[k] if rule.both_ends else high[k]))
+            & (rows["price_high"] >= (high[k] if rule.both_ends else low[k]))
         )
         found = np.flatnonzero(fits)
         if found.size:

@@ -29,6 +29,7 @@ NULL_SETTINGS = {
     "news_a_day": 0.0,
     "droughts_a_day": 0.0,
     "absorptions_a_day": 0.0,
+    "stacked_absorptions_a_day": 0.0,
     "stop_runs_a_day": 0.0,
 }
 """A market without episodes that a detector is scored on; ranges, trends and volatility regimes stay."""

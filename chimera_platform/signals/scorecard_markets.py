@@ -30,6 +30,7 @@ RATES: dict[Detector, dict[str, float]] = {  # episodes a symbol and day
     Detector.SWEEP: {"sweeps_a_day": 60.0},
     Detector.ICEBERG: {"icebergs_a_day": 60.0},
     Detector.ABSORPTION: {"absorptions_a_day": 30.0},
+    Detector.STACKED_ABSORPTION: {"stacked_absorptions_a_day": 20.0},
     Detector.VACUUM: {"droughts_a_day": 20.0},
     Detector.STOP_RUN: {"stop_runs_a_day": 40.0},
 }

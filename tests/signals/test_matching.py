@@ -46,6 +46,8 @@ def plain_match(said: np.ndarray, truth: np.ndarray, rule: MatchingRule) -> list
             in_time = d["event_no"] >= e["first_event_no"] and d["ts_event"] <= e["end_ts"] + rule.wait_ns
             below = d["price_high"] < low and not (rule.whole_side and e["side"] > 0)
             above = d["price_low"] > high and not (rule.whole_side and e["side"] < 0)
+            if rule.both_ends:
+                below, above = d["price_high"] < high, d["price_low"] > low
             same = d["instrument_id"] == e["instrument_id"] and d["side"] == rule.sign * e["side"]
             if in_time and same and not below and not above and i not in taken:
                 taken[k] = i
@@ -163,3 +165,27 @@ def test_a_level_that_absorbed_and_then_broke_is_set_aside() -> None:
     assert (figures.detections, figures.right) == (3, 1)
     late = detections(Detector.ABSORPTION, [{"event_no": 36, "side": 1, "price_low": 100, "price_high": 100}])
     assert match_all(late, truth, Detector.ABSORPTION).score().found == 0
+
+
+def test_a_stack_must_name_both_levels_and_one_that_broke_is_set_aside() -> None:
+    levels = {"side": 1, "price": 100, "end_price": 102}
+    truth = episodes(
+        EpisodeKind.STACKED_ABSORPTION,
+        [
+            levels | {"first_event_no": 10, "last_event_no": 30},
+            levels | {"first_event_no": 50, "last_event_no": 70, "outcome": 0},
+        ],
+    )
+    named = {"event_no": 35, "side": 1, "price_low": 100, "price_high": 102}
+    for change, is_found in (
+        ({}, True),
+        ({"price_low": 98, "price_high": 103}, True),
+        ({"price_high": 101}, False),
+        ({"price_low": 101}, False),
+        ({"side": -1}, False),
+        ({"event_no": 36}, False),
+    ):
+        said = detections(Detector.STACKED_ABSORPTION, [named | change, named | {"event_no": 60}])
+        figures = match_all(said, truth, Detector.STACKED_ABSORPTION).score()
+        assert (figures.episodes, figures.found, figures.set_aside) == (1, int(is_found), 1)
+        assert (figures.detections, figures.right) == (1, int(is_found))
