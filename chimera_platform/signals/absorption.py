@@ -18,8 +18,8 @@ large volume. Both are rolling norms.
 Strength r / (1 + r), r = lots / (multiple x mean trade) x hold x (1 - displacement / expected); hold is 1/2 when
 forming, 1 when confirmed. Stacked levels (said once, CONFIRMED, when the later is confirmed) combine to
 1 - product(1 - strength). ``LEVELS_MAX`` levels are tracked: a further one replaces the unannounced level whose last
-trade is oldest, and is not followed where all are announced. A confirmed level is forgotten after ``follow_ms``,
-or silently with the book.
+trade is oldest, and is not followed where all are announced. A confirmed level is forgotten ``follow_ms`` after
+its last trade, or its confirmation if that came later, and silently with the book.
 """
 
 from __future__ import annotations
@@ -43,6 +43,7 @@ from chimera_platform.signals.absorption_levels import (
     expected_square,
     free,
     is_broken,
+    last_seen,
     take_level,
 )
 from chimera_platform.signals.absorption_rows import say_level, say_stack
@@ -67,12 +68,16 @@ class AbsorptionSettings(Settings):
     norm_trades: float = Field(default=500.0, ge=1.0, le=1e6, description="memory of the rolling norms, trades")
     warm_trades: int = Field(default=50, ge=1, le=1_000_000, description="trades before the norms are used")
     hold_ms: int = Field(default=1_000, ge=0, le=3_600_000, description="time held after the last trade, ms")
-    follow_ms: int = Field(default=120_000, ge=1, le=3_600_000, description="time a confirmed level is followed, ms")
+    follow_ms: int = Field(
+        default=120_000, ge=1, le=3_600_000, description="a confirmed level is followed after its last trade, ms"
+    )
     stack_ticks: int = Field(
         default=10, ge=1, le=100_000, description="distance of stacked levels at most, ticks; the larger of the two"
     )
     stack_spreads: float = Field(default=3.0, ge=0.0, le=1_000.0, description="distance of stacked levels, spreads")
-    stack_ms: int = Field(default=120_000, ge=1, le=3_600_000, description="time between confirmations at most, ms")
+    stack_ms: int = Field(
+        default=120_000, ge=1, le=3_600_000, description="from a level's last trade to the next's confirmation, ms"
+    )
 
 
 ABSORPTION_STATE_DTYPE = np.dtype(
@@ -157,7 +162,7 @@ def _judge_level(params: Any, state: Any, book: Any, k: int, ts: int, out: Any, 
             rows = say_level(params, state, level, _CONFIRMED, out, rows)
             level.confirmed_ts = ts
             rows = say_stack(params, state, k, best_ask(book) - best_bid(book), out, rows)
-    elif ts - level.confirmed_ts > params.follow_ms * _MS:
+    elif ts - last_seen(level) > params.follow_ms * _MS:
         free(state, level)
     return rows
 
@@ -177,7 +182,7 @@ def _watch(params: Any, state: Any) -> None:
         if level.stage == _FORMING:
             due = min(due, level.last_ts + params.hold_ms * _MS)
         elif level.stage != 0:
-            due = min(due, level.confirmed_ts + params.follow_ms * _MS + 1)
+            due = min(due, last_seen(level) + params.follow_ms * _MS + 1)
         else:
             most = max(most, level.lots)
             if _has_volume(params, level, state.norms):

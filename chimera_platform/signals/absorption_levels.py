@@ -110,6 +110,12 @@ def count_trade(level: Any, mid2: int, event: Any, window: int) -> None:
 
 
 @kernel
+def last_seen(level: Any) -> Any:
+    """Return when a confirmed level was last traded at, at least its confirmation, ns UTC."""
+    return max(level.confirmed_ts, level.last_ts)
+
+
+@kernel
 def free(state: Any, level: Any) -> None:
     """Follow a level no more."""
     level.side = 0

@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from chimera_platform.kernels import kernel
-from chimera_platform.signals.absorption_levels import LEVELS_MAX, displacement, expected_square
+from chimera_platform.signals.absorption_levels import LEVELS_MAX, displacement, expected_square, last_seen
 from chimera_platform.signals.records import Detector, Stage
 
 _ABSORPTION, _STACKED = int(Detector.ABSORPTION), int(Detector.STACKED_ABSORPTION)
@@ -57,7 +57,7 @@ def say_stack(params: Any, state: Any, k: int, spread: int, out: Any, rows: int)
         if j == k or level.side != new.side or level.stage != _CONFIRMED:
             continue
         near = abs(level.price - new.price) <= reach
-        if near and new.confirmed_ts - level.confirmed_ts <= params.stack_ms * _MS:
+        if near and new.confirmed_ts - last_seen(level) <= params.stack_ms * _MS:
             low, high = min(low, level.price), max(high, level.price)
             start = min(start, level.start_ts)
             lots += level.lots

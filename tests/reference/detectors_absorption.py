@@ -77,7 +77,7 @@ class Reference:
             and v["side"] == new["side"]
             and v["stage"] == Stage.CONFIRMED
             and abs(v["price"] - new["price"]) <= max(self.chosen.stack_ticks, self.chosen.stack_spreads * spread)
-            and new["confirmed"] - v["confirmed"] <= self.chosen.stack_ms * MS
+            and new["confirmed"] - max(v["confirmed"], v["last"]) <= self.chosen.stack_ms * MS
         ]
         if len(near) >= 2:
             prices, lots = [v["price"] for v in near], sum(v["lots"] for v in near)
@@ -111,7 +111,7 @@ class Reference:
                     self.say(no, level, Stage.CONFIRMED)
                     level["confirmed"] = ts
                     self.stack(no, level, ask - bid)
-            elif ts - level["confirmed"] > self.chosen.follow_ms * MS:
+            elif ts - max(level["confirmed"], level["last"]) > self.chosen.follow_ms * MS:
                 self.levels[k] = None
 
 

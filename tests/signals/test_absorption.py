@@ -96,6 +96,23 @@ def test_two_confirmed_levels_within_reach_are_stacked() -> None:
     assert stack["size"][0] == 4 and stack["evidence"][0, 0] == 2 and stack["strength"][0] == pytest.approx(0.75)
 
 
+def stacked_after(ms: float, chosen: AbsorptionSettings) -> int:
+    """How many stacks are said where 98 takes volume, is traded once more at 50 s, and 99 takes volume at ``ms``."""
+    deep = [hit(1, BUY, 98), hit(2, BUY, 98), level(1500, SELL, 102, 1), hit(50_000, BUY, 98)]
+    near = [hit(ms, BUY, 99), hit(ms + 1, BUY, 99), level(ms + 1001, SELL, 102, 2)]
+    rows = said(make_events(*market(), *deep, *near), chosen)
+    assert (rows["stage"] != Stage.FAILED).all()
+    return int((rows["detector"] == Detector.STACKED_ABSORPTION).sum())
+
+
+def test_a_level_is_followed_and_stacked_on_as_long_as_it_is_traded() -> None:
+    assert stacked_after(108_000, EAGER) == 1  # confirmed at 1.5 s, followed for 60 s, but traded at 50 s
+    assert stacked_after(109_001, EAGER) == 0
+    patient = EAGER.model_copy(update={"follow_ms": 600_000, "stack_ms": 30_000})
+    assert stacked_after(78_000, patient) == 1
+    assert stacked_after(79_001, patient) == 0
+
+
 def test_lost_messages_fail_a_forming_level() -> None:
     gap = {"ts_event": 3 * MS, "kind": EventKind.STATUS, "price": StatusCode.GAP}
     rows = said(make_events(*market(), hit(1, BUY, 99), hit(2, BUY, 99), gap))
@@ -198,8 +215,16 @@ def test_clear_attacks_that_are_absorbed_are_found_and_little_else() -> None:
     assert figures.episodes > 80 and figures.recall > 0.9 and figures.precision > 0.85
 
 
+def test_clear_stacked_attacks_are_found_by_both_levels_and_little_else() -> None:
+    rows, truth, _ = simulated("days=4&seed=32&stacked_absorptions_a_day=40&episode_difficulty=1")
+    figures = score(rows, truth, Detector.STACKED_ABSORPTION)
+    print(f"stacked, clear: {figures}")
+    assert figures.episodes > 50 and figures.recall > 0.9 and figures.precision > 0.85
+
+
 def test_a_simulation_without_episodes_confirms_hardly_any_level() -> None:
     rows, truth, hours = simulated("days=2&seed=4")
     levels = confirmed(rows, Detector.ABSORPTION)
     print(f"simulator without episodes: {len(levels)} levels confirmed in {hours:.1f} h")
     assert not (truth["kind"] == EpisodeKind.ABSORPTION).any() and len(levels) / hours < 1
+    assert len(confirmed(rows, Detector.STACKED_ABSORPTION)) / hours < 0.1
