@@ -81,10 +81,22 @@ def record_kernel(function: Callable[..., Any]) -> Callable[..., Any]:
 def _compiled(function: Callable[..., Any], options: dict[str, Any]) -> Callable[..., Any]:
     path = Path(inspect.getfile(function)).resolve()
     if not path.is_relative_to(_ROOT / "chimera_platform"):
-        return numba.njit(nogil=True, error_model="numpy", **options)(function)
+        return _of_plain_types(numba.njit(nogil=True, error_model="numpy", **options)(function))
     previous = numba.config.CACHE_DIR  # type: ignore[attr-defined]
     numba.config.CACHE_DIR = str(cache_root() / source_fingerprint(path))  # type: ignore[attr-defined]
     try:
-        return numba.njit(cache=True, nogil=True, error_model="numpy", **options)(function)
+        return _of_plain_types(numba.njit(cache=True, nogil=True, error_model="numpy", **options)(function))
     finally:
         numba.config.CACHE_DIR = previous  # type: ignore[attr-defined]
+
+
+def _of_plain_types(dispatcher: Any) -> Any:
+    """Let a constant argument be of its plain type: Numba would compile a version for each constant that is passed."""
+    resolve = dispatcher.get_call_template
+
+    def resolve_plain(args: Any, kws: Any) -> Any:
+        plain = {name: numba.types.unliteral(each) for name, each in kws.items()}
+        return resolve(tuple(numba.types.unliteral(each) for each in args), plain)
+
+    dispatcher.get_call_template = resolve_plain
+    return dispatcher

@@ -1,7 +1,7 @@
 """Compiling the decision path's kernels before they are needed, in processes of their own.
 
 The compiler keeps some 300 MB that it never gives back. A flow is to run in less for weeks, so the first start after
-an installation or a change compiles apart, in two steps, and the flow itself only loads from the disk cache.
+an installation or a change compiles apart, on two cores at once, and the flow itself only loads from the disk cache.
 """
 
 from __future__ import annotations
@@ -12,8 +12,10 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import llvmlite.binding
+import numpy as np
 
 from chimera_platform.kernels import cache_root, source_fingerprint
 
@@ -21,7 +23,12 @@ logger = logging.getLogger(__name__)
 
 _PACKAGE = Path(__file__).resolve().parent
 _ENTRANCES = ("decision_path.py", "simulation/market.py")  # every kernel of the live flow stands below these
-_STAGES = {"engines": "market and engines", "coordinator": "coordinator and venue"}
+_STAGES = (
+    ("engines, and beside them market and coordinator", ("engines", "coordinator")),
+    ("what they have in common", ("whole",)),
+)
+"""What is compiled in turn: what it is called, and the processes that compile it side by side."""
+
 _FEED = "sim://?symbols=XAUUSD,XAGUSD&seed=1&days=1"
 _EVENTS = 4_000
 
@@ -36,12 +43,21 @@ def warm_up(say: Callable[[str], None]) -> None:
     marker = cache_root() / f"warm-{_fingerprint()}"
     if marker.exists():
         return
-    for number, (stage, what) in enumerate(_STAGES.items(), start=1):
-        say(f"compiling kernels, once after a change: {what} ({number} of {len(_STAGES)}, about 20 s)")
-        command = [sys.executable, "-m", "chimera_platform.warm_up", stage]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode != 0:
-            logger.warning("compiling apart failed, the kernels compile as they are used: %s", done.stderr.strip())
+    for number, (what, jobs) in enumerate(_STAGES, start=1):
+        say(f"compiling kernels, once after a change: {what} ({number} of {len(_STAGES)}, a minute in all)")
+        processes = [
+            subprocess.Popen(
+                [sys.executable, "-m", "chimera_platform.warm_up", job],
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+            for job in jobs
+        ]
+        said = [process.communicate()[1] for process in processes]
+        failed = [text for process, text in zip(processes, said, strict=True) if process.returncode != 0]
+        if failed:
+            logger.warning("compiling apart failed, the kernels compile as they are used: %s", failed[0].strip())
             return
     marker.parent.mkdir(parents=True, exist_ok=True)
     marker.touch()
@@ -54,26 +70,40 @@ def _fingerprint() -> str:
     return sha.hexdigest()[:16]
 
 
-def _compile(stage: str) -> None:
-    """Run the kernels of one stage over a little of the simulated market."""
+def _compile(job: str) -> None:
+    """Compile the kernels of one process by using them a little."""
     from chimera_platform.configuration import Configuration
-    from chimera_platform.decision_path import DecisionPath, split_by_instrument
+    from chimera_platform.coordinator import Coordinator
+    from chimera_platform.decision_path import DecisionPath
     from chimera_platform.engines.step import SymbolEngines
+    from chimera_platform.execution.records import INTENT_DTYPE
     from chimera_platform.market.feeds import open_feed
-    from chimera_platform.market.instruments import load_instruments
+    from chimera_platform.market.instruments import Universe, load_instruments
 
+    if job == "engines":  # needs no market to run on: its other half is compiled meanwhile
+        instruments = load_instruments()
+        universe = Universe([instruments["XAUUSD"]])
+        SymbolEngines(universe, 0, Configuration()).run(_quotes(), 0)
+        return
     source = open_feed(_FEED, load_instruments()).source
     events = next(iter(source.batches(_EVENTS)))
-    if stage == "engines":
-        instrument_id, positions = split_by_instrument(events)[0]
-        engines = SymbolEngines(source.universe, instrument_id, Configuration())
-        engines.apply_release(None, 0)
-        engines.run(events.take(positions), 0, positions)
-    else:
-        path = DecisionPath(source.universe, Configuration())
-        path.apply_release(None, 0)
-        path.run(events, 0)
-        path.snapshot()
+    if job == "coordinator":
+        Coordinator(source.universe, Configuration()).run(events, 0, np.zeros(0, INTENT_DTYPE))
+        return
+    path = DecisionPath(source.universe, Configuration())
+    path.apply_release(None, 0)
+    path.run(events, 0)
+    path.snapshot()
+
+
+def _quotes() -> np.ndarray[Any, Any]:
+    from chimera_platform.market.events import EVENT_DTYPE, EventFlag, EventKind
+
+    events = np.zeros(2, EVENT_DTYPE)
+    events["kind"], events["flags"] = EventKind.QUOTE, EventFlag.LAST
+    events["price"], events["ask_price"], events["size"], events["ask_size"] = 1_000, 1_001, 1, 1
+    events["ts_event"] = [1, 2]
+    return events
 
 
 if __name__ == "__main__":

@@ -33,7 +33,7 @@ def test_a_step_that_fails_is_reported_and_the_marker_is_not_set(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv("CHIMERA_KERNEL_CACHE", str(tmp_path / "kernels"))
-    monkeypatch.setattr(module, "_STAGES", {"engines": "engines"})
+    monkeypatch.setattr(module, "_STAGES", (("engines", ("engines", "coordinator")),))
     monkeypatch.setattr(module.sys, "executable", "/bin/false")
     module.warm_up(lambda text: None)
     assert "compiling apart failed" in caplog.text
