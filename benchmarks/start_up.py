@@ -1,7 +1,7 @@
 """How long does it take from starting the process to its first decisions, cold and warm?
 
 Cold is a fresh machine: an empty kernel cache (``$CHIMERA_KERNEL_CACHE``), so every kernel of the simulator and the
-decision path is compiled; warm finds them on disk. The command line's answer to ``version`` shows what importing it
+decision path is compiled, on two cores where there are; warm finds them on disk. The command line's answer to ``version`` shows what importing it
 costs. As a module (``python -m benchmarks.start_up``) it makes the first decisions and ends.
 """
 
@@ -62,7 +62,9 @@ def _first_decisions() -> None:
     from benchmarks.streams import simulator
     from chimera_platform.configuration import Configuration
     from chimera_platform.decision_path import DecisionPath
+    from chimera_platform.warm_up import warm_up
 
+    warm_up(print)
     stream = simulator(_FIRST_EVENTS)
     decide(DecisionPath(stream.universe, Configuration()), stream)
 
