@@ -1,8 +1,9 @@
 """How long does it take from starting the process to its first decisions, cold and warm?
 
 Cold is a fresh machine: an empty kernel cache (``$CHIMERA_KERNEL_CACHE``), so every kernel of the simulator and the
-decision path is compiled, on two cores where there are; warm finds them on disk. The command line's answer to ``version`` shows what importing it
-costs. As a module (``python -m benchmarks.start_up``) it makes the first decisions and ends.
+decision path is compiled, on two cores where there are; warm finds them on disk. The command line's answer to
+``version`` shows what importing it costs. As a module (``python -m benchmarks.start_up``) it makes the first
+decisions and ends.
 """
 
 from __future__ import annotations
