@@ -17,7 +17,8 @@ positive: an iceberg that never refilled, a level that was never refilled under 
 come back in time. A level that absorbed for a while and then broke is not asked for either, because a detector that
 waits for the end of the attack is right not to confirm it; but one that confirmed it before is not wrong: such a
 detection is *set aside*, neither right nor wrong. So is one of a burst through an extreme that had been made within
-the last two minutes, which is not asked for as a stop run: it is the same move going on.
+the last two minutes, which is not asked for as a stop run: it is the same move going on. Each of two stacked levels is
+absorption too: one detection of it is set aside.
 """
 
 from __future__ import annotations
@@ -99,6 +100,16 @@ RULES: dict[Detector, MatchingRule] = {
     Detector.VACUUM: MatchingRule(EpisodeKind.DROUGHT, sign=-1, whole_side=True),
     Detector.STOP_RUN: MatchingRule(EpisodeKind.STOP_RUN, sign=-1, is_asked=_succeeded),
 }
+
+
+def levels_of_stacks(truth: Rows) -> Rows:
+    """Return the single levels of the stacked absorptions in ``truth`` as episodes of absorption, one or two each."""
+    stacks = truth[truth["kind"] == EpisodeKind.STACKED_ABSORPTION]
+    first, second = stacks.copy(), stacks[stacks["second_ts"] > 0].copy()
+    first["end_price"], second["price"] = first["price"], second["end_price"]
+    levels = np.concatenate([first, second])
+    levels["kind"] = EpisodeKind.ABSORPTION
+    return levels
 
 
 def match(detections: Rows, episodes: Rows, rule: MatchingRule | None = None, chosen: Rows | None = None) -> Rows:

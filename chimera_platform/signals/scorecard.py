@@ -19,7 +19,7 @@ from chimera_platform.signals.detector_stream import DetectorStream
 from chimera_platform.signals.detectors import DetectorSettings
 from chimera_platform.signals.extremes import breaks_young_extreme
 from chimera_platform.signals.level_view import LevelView
-from chimera_platform.signals.matching import RULES, match
+from chimera_platform.signals.matching import RULES, levels_of_stacks, match
 from chimera_platform.signals.records import DETECTION_DTYPE, Detector, Stage
 from chimera_platform.simulation.market import SimulatedMarket
 
@@ -146,6 +146,11 @@ def match_all(
     if doubtful is not None:
         of_kind = doubtful[truth["kind"] == rule.kind]
         asked, allowed = asked & ~of_kind, allowed | (asked & of_kind)
+    if detector == Detector.ABSORPTION:
+        levels = levels_of_stacks(truth)
+        episodes = np.concatenate([episodes, levels])
+        asked = np.concatenate([asked, np.zeros(len(levels), bool)])
+        allowed = np.concatenate([allowed, np.ones(len(levels), bool)])
     taken = match(said, episodes, rule, asked | allowed)
     aside = np.zeros(len(said), bool)
     aside[taken[allowed & (taken >= 0)]] = True

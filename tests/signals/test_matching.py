@@ -189,3 +189,31 @@ def test_a_stack_must_name_both_levels_and_one_that_broke_is_set_aside() -> None
         figures = match_all(said, truth, Detector.STACKED_ABSORPTION).score()
         assert (figures.episodes, figures.found, figures.set_aside) == (1, int(is_found), 1)
         assert (figures.detections, figures.right) == (1, int(is_found))
+
+
+def test_a_level_of_a_stack_is_set_aside_as_absorption_once() -> None:
+    stack = {"side": 1, "price": 100, "end_price": 102, "last_event_no": 30}
+    alone = {"side": 1, "price": 100, "end_price": 100, "first_event_no": 50, "last_event_no": 70}
+    truth = np.concatenate(
+        [
+            episodes(EpisodeKind.STACKED_ABSORPTION, [stack | {"first_event_no": 10, "second_ts": 20 * SECOND}]),
+            episodes(EpisodeKind.ABSORPTION, [alone]),
+        ]
+    )
+    level = {"side": 1, "price_low": 100, "price_high": 100}
+    upper = {"side": 1, "price_low": 102, "price_high": 102}
+    said = detections(
+        Detector.ABSORPTION,
+        [
+            level | {"event_no": 12},
+            level | {"event_no": 14},  # again: wrong
+            {"event_no": 16, "side": 1, "price_low": 101, "price_high": 101},  # neither of the two: wrong
+            upper | {"event_no": 25},
+            level | {"event_no": 60},
+        ],
+    )
+    figures = match_all(said, truth, Detector.ABSORPTION).score()
+    assert (figures.episodes, figures.found, figures.set_aside) == (1, 1, 2)
+    assert (figures.detections, figures.right, figures.hidden_from_all) == (3, 1, 0)
+    truth["second_ts"] = 0  # the second attack never came
+    assert match_all(said, truth, Detector.ABSORPTION).score().set_aside == 1
