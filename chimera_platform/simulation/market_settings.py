@@ -144,6 +144,9 @@ class MarketSettings(Settings):
         default=0.0, ge=0.0, le=1_000.0, description="mean a symbol and session; those without an extreme near fail"
     )
     stop_run_window_ms: int = Field(default=400, ge=1, le=5_000, description="time within which the burst runs, ms")
+    stop_run_age_s: float = Field(
+        default=180.0, ge=0.0, le=600.0, description="since when the extreme has stood at least that one breaks, s"
+    )
     stop_run_s: float = Field(default=180.0, ge=5.0, le=3_600.0, description="prices are given to return, s")
     overnight: float = Field(default=0.3, ge=0.0, le=5.0, description="gap between sessions, daily volatilities")
     calm: RegimeSettings = RegimeSettings(

@@ -24,6 +24,7 @@ from chimera_platform.simulation.order_flow_scenarios import (
     drought_action,
     set_news_regime,
     stop_run_action,
+    track_extremes,
 )
 from chimera_platform.simulation.order_flow_sessions import (
     DAY_NS,
@@ -145,6 +146,8 @@ def act(
         iceberg_action(parameters, profile, market, symbol, book, instrument, out, random)
     if symbol.scenario != NO_SCENARIO:
         watch_scenario(parameters, profile, market, symbol, book, instrument, out, episodes, random)
+    if parameters.stop_runs_a_day > 0.0 and symbol.extreme_end != 0:
+        track_extremes(market, symbol, book)
 
 
 @kernel

@@ -97,17 +97,28 @@ def set_news_regime(parameters: Any, regime: Any, news: Any) -> None:
 def drought_action(
     parameters: Any, profile: Any, market: Any, symbol: Any, book: Any, instrument: Any, out: Any, random: Any
 ) -> None:
-    """Withdraw most orders of one side, icebergs aside; its price levels do not fall below LEVELS_MIN."""
+    """Withdraw most orders of one side, icebergs aside; its price levels do not fall below LEVELS_MIN.
+
+    A clear one spares no order above the side's mean size: one of those left alone can be as much as usual depth.
+    Nothing happens where neither side shows its usual number of orders: what is thin already cannot dry up.
+    """
     side = BID if uniform(random) < 0.5 else ASK
+    if book.live_count[side] < parameters.orders_a_side:
+        side = ASK if side == BID else BID
+        if book.live_count[side] < parameters.orders_a_side:
+            return
     begin_scenario(market, symbol, DROUGHT, side, book.best[side], parameters.drought_s)
     for k in range(book.live_count[side]):
         symbol.scenario_peak += book.order_size[book.live[side, k]]
     leave = 1.0 - remaining_share(parameters.episode_difficulty)
+    large = symbol.scenario_peak // book.live_count[side] if parameters.episode_difficulty < 2 else symbol.scenario_peak
     pending = 0
     for k in range(book.live_count[side] - 1, -1, -1):  # removing puts a slot in its place that was looked at before
         slot = book.live[side, k]
         alone = level_lots(book, book.order_price[slot]) == book.order_size[slot]
-        if slot == symbol.iceberg_slot or (alone and book.depth[side] <= LEVELS_MIN) or uniform(random) >= leave:
+        if slot == symbol.iceberg_slot or (alone and book.depth[side] <= LEVELS_MIN):
+            continue
+        if book.order_size[slot] <= large and uniform(random) >= leave:
             continue
         symbol.scenario_lots += book.order_size[slot]
         symbol.scenario_count += 1
@@ -192,10 +203,21 @@ def track_extremes(market: Any, symbol: Any, book: Any) -> None:
         fresh = symbol.extreme_end == 0
         for side in range(2):
             symbol.extreme[1, side] = book.best[side] if fresh else symbol.extreme[0, side]
+            symbol.extreme_ts[1, side] = market.ts if fresh else symbol.extreme_ts[0, side]
             symbol.extreme[0, side] = book.best[side]
+            symbol.extreme_ts[0, side] = market.ts
         symbol.extreme_end = market.ts + STRETCH_NS
-    symbol.extreme[0, BID] = min(symbol.extreme[0, BID], book.best[BID])
-    symbol.extreme[0, ASK] = max(symbol.extreme[0, ASK], book.best[ASK])
+    for side in range(2):
+        if sign_of(side) * (book.best[side] - symbol.extreme[0, side]) < 0:
+            symbol.extreme[0, side] = book.best[side]
+            symbol.extreme_ts[0, side] = market.ts
+
+
+@kernel
+def extreme_of(symbol: Any, side: Any) -> Any:
+    """Return (lowest bid or highest ask in quote steps, ns UTC when it was first reached) of both stretches."""
+    past = 1 if sign_of(side) * (symbol.extreme[1, side] - symbol.extreme[0, side]) <= 0 else 0
+    return symbol.extreme[past, side], symbol.extreme_ts[past, side]
 
 
 @kernel
@@ -229,14 +251,17 @@ def stop_run_action(
 ) -> None:
     """Run through the nearer extreme by a few market orders; fair value does not move, so quotes come back.
 
-    Nothing happens where no extreme is near, the side is too thin, or an iceberg stands on it.
+    Nothing happens where no extreme is near or it has not stood long enough for stops to gather beyond it, where the
+    side is too thin, or an iceberg stands on it.
     """
     if symbol.extreme_end == 0:
         return
-    low = min(symbol.extreme[0, BID], symbol.extreme[1, BID])
-    high = max(symbol.extreme[0, ASK], symbol.extreme[1, ASK])
+    low, low_ts = extreme_of(symbol, BID)
+    high, high_ts = extreme_of(symbol, ASK)
     side = ASK if high - book.best[ASK] <= book.best[BID] - low else BID
-    extreme = high if side == ASK else low
+    extreme, reached_ts = (high, high_ts) if side == ASK else (low, low_ts)
+    if market.ts - reached_ts < int(parameters.stop_run_age_s * SECOND_NS):
+        return
     beyond = by_difficulty(parameters.episode_difficulty, 6, 3, 1)
     slot = symbol.iceberg_slot
     if abs(extreme - book.best[side]) > EXTREME_REACH or (slot != NO_ORDER and book.order_side[slot] == side):

@@ -73,6 +73,7 @@ SYMBOL_DTYPE = np.dtype(
         ("scenario_second", "<i8"),  # ns UTC: stacked absorption: second attack's start; 0: not begun
         ("scenario_before", "<i8", (2,)),  # stacked absorption: the first level's price (quote steps) and refills
         ("extreme", "<i8", (2, 2)),  # quote steps: lowest bid, highest ask of the current and the previous stretch
+        ("extreme_ts", "<i8", (2, 2)),  # ns UTC: when each was first reached in its stretch
         ("extreme_end", "<i8"),  # ns UTC: the current stretch's end; 0: none has begun
     ]
 )

@@ -190,6 +190,34 @@ def test_a_drought_begins_with_the_deletions_that_it_records(droughts: Tape) -> 
         assert mine["ts_event"][0] == row["start_ts"] and mine["ts_event"][-1] - row["start_ts"] < SECOND_NS // 10
 
 
+def test_only_a_side_with_its_usual_number_of_orders_dries_up_and_no_large_one_is_left(droughts: Tape) -> None:
+    resting: dict[int, tuple[int, int]] = {}  # order -> (side, lots)
+    begins = {int(row["first_event_no"]): row for row in droughts.truth}
+    columns = (droughts.events[name].tolist() for name in ("kind", "side", "size", "order_id"))
+    checks = {}
+    for i, (record, side, size, order) in enumerate(zip(*columns, strict=True)):
+        if i in begins:
+            row = begins[i]
+            mine = [lots for s, lots in resting.values() if s == row["side"]]
+            assert len(mine) >= 70 and sum(mine) == row["peak"]
+            checks[i + int(row["levels"])] = (int(row["side"]), sum(mine) // len(mine))
+        if i in checks:
+            side_then, mean = checks[i]
+            large = [lots for s, lots in resting.values() if s == side_then and lots > mean]
+            assert len(large) <= 5, "those without which too few price levels would be left"
+        if record == EventKind.CLEAR:
+            resting.clear()
+        elif record == EventKind.ADD:
+            resting[order] = (side, resting.get(order, (side, 0))[1] + size)
+        elif record != EventKind.STATUS:
+            left = resting[order][1] - size
+            if left > 0:
+                resting[order] = (side, left)
+            else:
+                del resting[order]
+    assert len(checks) == len(droughts.truth)
+
+
 def test_depth_stays_away_on_one_side_until_the_drought_is_over(droughts: Tape) -> None:
     gone, other, back = [], [], []
     for row in droughts.truth[droughts.truth["end_ts"] - droughts.truth["start_ts"] > 55 * SECOND_NS]:
@@ -308,6 +336,9 @@ def test_a_stop_run_breaks_the_extreme_of_the_last_ten_minutes_in_a_burst(stop_r
         seen = stop_runs.touch[-direction][recent] * direction
         # The extreme is looked up every half a second: what stood for less may have been missed.
         assert (seen <= row["price"] * direction).mean() > 0.95
+        both = stop_runs.ends(stop_runs.between(row["start_ts"] - 1200 * SECOND_NS, row["start_ts"]))
+        reached = both[stop_runs.touch[-direction][both] * direction >= row["price"] * direction]
+        assert row["start_ts"] - stop_runs.events["ts_event"][reached[0]] >= 180 * SECOND_NS
         burst = stop_runs.events[first:]
         burst = burst[: int(np.searchsorted(np.cumsum(burst["size"][:2000]), row["size"])) + 1]
         assert (burst["kind"] == EventKind.EXECUTE).all() and (burst["side"] == -direction).all()
