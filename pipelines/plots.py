@@ -15,6 +15,7 @@ from chimera_platform.workdir import WorkDir
 from warehouse.connection import connect
 
 BLUE, ORANGE, GREY, RED = "#2b6cb0", "#dd6b20", "#a0aec0", "#c53030"
+_INPUTS_SHOWN = 12  # of the signal model, by gain
 
 
 def figure_of(columns: int = 1, width: float = 7.0, height: float = 3.0, rows: int = 1) -> tuple[Figure, list[Axes]]:
@@ -109,10 +110,10 @@ def model_plot(challenger: Mapping[str, Any]) -> dg.MarkdownMetadataValue:
     threshold.plot([r["threshold"] for r in curve], [r["net_bps_sum"] for r in curve], color=BLUE)
     threshold.axvline(challenger["threshold"], color=ORANGE)
     threshold.set(xlabel="threshold", ylabel="net value kept, bps", title="threshold, validation")
-    gains = sorted(challenger["report"]["importance"].items(), key=lambda item: item[1])
+    gains = sorted(challenger["report"]["importance"].items(), key=lambda item: item[1])[-_INPUTS_SHOWN:]
     importance.barh([name for name, _ in gains], [gain for _, gain in gains], color=BLUE)
     importance.tick_params(axis="y", labelsize=7)
-    importance.set_title("gain by input")
+    importance.set_title(f"gain of the first {len(gains)} inputs")
     return markdown_of(figure, "signal model")
 
 
