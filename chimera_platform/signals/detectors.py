@@ -167,6 +167,7 @@ def update_detectors(params: Any, state: Any, book: Any, event: Any, out: Any, r
     elif state.absorption.active > 0:
         rows = update_absorption(params.absorption, state.absorption, book, event, out, rows)
     rows = update_vacuum(params.vacuum, state.vacuum, book, event, out, rows)
-    if is_tradable_now and may_concern_stop_runs(state.stop_runs, bid, ask, ts):
+    concerns_runs = is_tradable_now and may_concern_stop_runs(state.stop_runs, bid, ask, ts)
+    if concerns_runs or state.stop_runs.has_traded != 0:  # a source event of trades may end with another record
         rows = update_stop_runs(params.stop_runs, state.stop_runs, book, event, out, rows)
     return rows

@@ -1,14 +1,17 @@
 """Stop runs: a rush of aggressive trades through a recent extreme that does not hold.
 
-The *extreme* is the highest ask (for a run upwards; the lowest bid downwards) that a tradable book showed at LAST
-records of the last ``least_minutes``, no matter for how long; it is *respected* where it was reached first at least
-``age_minutes`` ago. A *rush* is a run of trades of one aggressor, each within ``gap_ms`` of the one before, that began
-inside the extreme and trades beyond it. L3 executions name the resting side, prints (L1, L2) the aggressor; hidden
-executions and prints without an aggressor say nothing. Minutes are those of the clock, a bounded ring of them.
+The *extreme* of some minutes is the highest ask (for a run upwards; the lowest bid downwards) that a tradable book
+showed at their LAST records, no matter for how long; it is *respected* where it was reached first at least
+``age_minutes`` ago. What may break is the extreme of the last ``least_minutes``, or where that is not respected of the
+fewest minutes, up to ``most_minutes``, whose extreme is. A *rush* is a run of trades of one aggressor, each within
+``gap_ms`` of the one before, that began inside that extreme, trades beyond it, and is made of ``orders`` source events
+at least: stops set each other off, where a single order is a sweep at most. L3 executions name the resting side, prints
+(L1, L2) the aggressor; hidden executions and prints without an aggressor say nothing. Minutes are those of the clock,
+a bounded ring of them.
 
 =========  ===============================================================================================
-FORMING    at the LAST record at which a rush of ``volume_multiple`` mean trades has gone through a respected extreme
-           and the side's touch stands beyond it
+FORMING    at the LAST record at which a rush of ``volume_multiple`` mean trades has gone through the extreme and
+           the side's touch stands beyond it
 CONFIRMED  the touch is back at or inside the extreme within ``return_ms``: who had to trade beyond is offside
 FAILED     it is not, a real breakout; also when the book is cleared, messages are lost, trading halts or a session
            begins or ends, over which nothing is carried
@@ -47,6 +50,7 @@ class StopRunSettings(Settings):
     age_minutes: int = Field(default=1, ge=1, le=MINUTES_MAX - 2, description="extreme was first reached before, min")
     gap_ms: int = Field(default=250, ge=0, le=60_000, description="between two trades of a rush at most, ms")
     volume_multiple: float = Field(default=8.0, gt=0.0, le=100_000.0, description="of a rush, in mean trades")
+    orders: int = Field(default=2, ge=1, le=64, description="source events in which a rush trades at least")
     norm_trades: float = Field(default=500.0, ge=1.0, le=1e6, description="memory of the mean trade, trades")
     warm_trades: int = Field(default=50, ge=1, le=1_000_000, description="trades before the mean is used")
     return_ms: int = Field(default=180_000, ge=1, le=3_600_000, description="in which prices return, ms")
@@ -80,6 +84,8 @@ STOP_RUN_STATE_DTYPE = np.dtype(
         ("rush_old", "<i8"),  # sign x ticks: extreme that it may break
         ("rush_price", "<i8"),  # sign x ticks: farthest price traded
         ("rush_lots", "<i8"),
+        ("rush_orders", "<i8"),  # source events in which it traded, the current one aside
+        ("has_traded", "<i8"),  # 1: it has traded in the current source event
         ("rush_beyond", "<i8"),  # lots traded beyond the extreme
         ("rush_stage", "<i8"),  # 0: it has not gone through an extreme, else _PENDING, _OPEN or _SPENT
         ("is_fresh", "<i8"),  # 1: the rush of an open run has traded since the last look
@@ -150,6 +156,24 @@ def _begin_minute(params: Any, state: Any, ts: int) -> None:
 
 
 @kernel
+def _respected(params: Any, state: Any, k: int) -> Any:
+    """Return the extreme, sign x ticks, that a rush which begins now may break; -_NONE where there is none."""
+    if state.minute_end == 0 or state.minute - state.first_minute < params.least_minutes:
+        return -_NONE
+    old, recent = state.old[k], max(state.recent[k], state.now[k])
+    if old > _NONE and old >= recent:
+        return old
+    for back in range(params.least_minutes + 1, params.most_minutes + 1):
+        minute = state.minute - back
+        if minute < state.first_minute:
+            break
+        old = max(old, state.extreme[k, minute & (MINUTES_MAX - 1)])
+        if old > _NONE and old >= recent:
+            return old
+    return -_NONE
+
+
+@kernel
 def _take_trade(params: Any, state: Any, event: Any, aggressor: int) -> None:
     """Count a trade in the norm and add it to the rush, or begin one with it."""
     keep = 1.0 - 1.0 / params.norm_trades
@@ -158,18 +182,18 @@ def _take_trade(params: Any, state: Any, event: Any, aggressor: int) -> None:
     state.trades += 1
     k, price = 0 if aggressor > 0 else 1, aggressor * event.price
     if aggressor != state.rush_side or event.ts_event - state.rush_ts > params.gap_ms * _MS:
-        is_long_enough = state.minute - state.first_minute >= params.least_minutes
-        is_respected = is_long_enough and state.old[k] > _NONE and max(state.recent[k], state.now[k]) <= state.old[k]
         state.rush_side = aggressor
         state.rush_start_ts = event.ts_event
         state.rush_minute = state.minute
-        state.rush_old = state.old[k] if is_respected else -_NONE
+        state.rush_old = _respected(params, state, k)
         state.rush_price = price
         state.rush_lots = 0
+        state.rush_orders = 0
         state.rush_beyond = 0
         state.rush_stage = 0
         state.is_fresh = 0
     state.rush_ts = event.ts_event
+    state.has_traded = 1
     state.rush_lots += event.size
     state.rush_price = max(state.rush_price, price)
     if price > state.rush_old:
@@ -244,7 +268,9 @@ def _take_rush(params: Any, state: Any, k: int) -> None:
 @kernel
 def _announce(params: Any, state: Any, k: int, touch: int, ts: int, out: Any, rows: int) -> Any:
     """Announce the pending rush where it is large enough and the touch stands beyond; return the rows written."""
-    if state.trades < params.warm_trades or state.rush_lots * state.weight < params.volume_multiple * state.lots_sum:
+    if state.rush_orders < params.orders or state.trades < params.warm_trades:
+        return rows
+    if state.rush_lots * state.weight < params.volume_multiple * state.lots_sum:
         return rows
     if touch <= _farthest(params, state, k)[0]:
         return rows
@@ -278,6 +304,7 @@ def _break_off(params: Any, state: Any, out: Any, rows: int) -> Any:
     state.minute_end = 0
     state.rush_side = 0
     state.rush_stage = 0
+    state.has_traded = 0
     state.is_fresh = 0
     return rows
 
@@ -313,7 +340,11 @@ def update_stop_runs(params: Any, state: Any, book: Any, event: Any, out: Any, r
             _take_trade(params, state, event, aggressor)
     elif kind >= _CLEAR or kind == _MODIFY:
         return _break_off(params, state, out, rows)
-    if event.flags & _LAST == 0 or not is_tradable(book):
+    if event.flags & _LAST == 0:
+        return rows
+    state.rush_orders += state.has_traded
+    state.has_traded = 0
+    if not is_tradable(book):
         return rows
     ts, ask, bid = event.ts_event, best_ask(book), best_bid(book)
     if state.open_runs > 0:

@@ -22,6 +22,7 @@ class Rush:
         self.trades: list[tuple[int, int]] = []  # sign x ticks, lots
         self.ts = start
         self.is_through, self.is_known = False, False
+        self.orders, self.has_traded = 0, False
 
     def farthest(self) -> int:
         return max(price for price, _ in self.trades)
@@ -63,9 +64,12 @@ class Reference:
             found = [value for m in minutes if (value := self.extreme(side, m)) is not None]
             return max(found, default=None)
 
-        old = highest(range(now - chosen.least_minutes, now - chosen.age_minutes))
         recent = highest(range(now - chosen.age_minutes, now + 1))
-        return None if old is None or (recent is not None and recent > old) else old
+        for minutes in range(chosen.least_minutes, chosen.most_minutes + 1):
+            old = highest(range(now - minutes, now - chosen.age_minutes))
+            if old is not None and (recent is None or recent <= old):
+                return old
+        return None
 
     def trade(self, ts: int, side: int, price: int, size: int) -> None:
         keep = 1.0 - 1.0 / self.chosen.norm_trades
@@ -74,7 +78,7 @@ class Reference:
         if self.rush is None or self.rush.side != side or ts - self.rush.ts > self.chosen.gap_ms * MS:
             self.rush = Rush(side, ts, self.minute or 0, self.respected(side))
         rush = self.rush
-        rush.ts = ts
+        rush.ts, rush.has_traded = ts, True
         rush.trades.append((side * price, size))
         if rush.old is not None and side * price > rush.old and side not in self.open:
             rush.is_through = True
@@ -131,7 +135,8 @@ class Reference:
                 self.say(no, ts, side, Stage.CONFIRMED)
         if rush is not None and rush.is_through and not rush.is_known:
             is_large = rush.lots() * self.weight >= chosen.volume_multiple * self.lots_sum
-            if len(self.trades) >= chosen.warm_trades and is_large and touch[rush.side] > self.broken(rush)[0]:
+            is_rush = rush.orders >= chosen.orders and len(self.trades) >= chosen.warm_trades
+            if is_rush and is_large and touch[rush.side] > self.broken(rush)[0]:
                 rush.is_known = True
                 self.open[rush.side] = {"rush": rush, "number": self.numbers, "said": ts}
                 self.numbers += 1
@@ -159,6 +164,8 @@ class Reference:
             self.trade(ts, aggressor, int(event["price"]), int(event["size"]))
         if not event["flags"] & EventFlag.LAST:
             return
+        if self.rush is not None and self.rush.has_traded:
+            self.rush.orders, self.rush.has_traded = self.rush.orders + 1, False
         if book["gap"] or book["rebuild"] or book["halted"] or book["closed"]:
             return
         if book["bid_count"] and book["ask_count"]:

@@ -127,12 +127,33 @@ def test_a_young_high_or_one_that_has_been_passed_since_is_no_extreme() -> None:
 
 
 def test_too_little_volume_too_slowly_or_without_leaving_the_extreme_is_no_rush() -> None:
-    small = {**run()[3], "size": 1}
-    assert len(said(make_events(*history(), small, quote(251, 108)))) == 0
-    assert len(said(make_events(*history(), {**small, "size": 9}, quote(251, 108)))) == 1
+    small = {**run()[2], "size": 1}, {**run()[3], "size": 1}
+    asks = EAGER.model_copy(update={"volume_multiple": 2.1})
+    assert len(said(make_events(*history(), *small, quote(251, 108)), asks)) == 0
+    assert len(said(make_events(*history(), small[0], {**small[1], "size": 9}, quote(251, 108)), asks)) == 1
     slow = [trade(250 + 1.1 * k, price, 3) for k, price in enumerate((101, 105, 106, 107))]
     assert len(said(make_events(*history(), *slow, quote(255, 108)))) == 0
     assert len(said(make_events(*history(), *run()[:-1], quote(251, 105)))) == 0
+
+
+def test_one_order_alone_is_no_rush_however_many_prices_it_trades_at() -> None:
+    fills = [{**row, "flags": 0} for row in run()[:-1]]
+    alone = [*fills[:3], {**fills[3], "flags": EventFlag.LAST}, quote(251, 108)]
+    assert len(said(make_events(*history(), *alone))) == 0
+    # the last record of a source event need not be a trade, nor show a book that can be traded
+    two = [*fills[:2], {**quote(250.1, 100), "ask_price": 90}, *fills[2:], quote(251, 108)]
+    assert said(make_events(*history(), *two))["stage"].tolist() == [Stage.FORMING]
+
+
+def test_a_farther_extreme_that_has_stood_counts_where_the_nearer_one_is_young() -> None:
+    shown = [quote(60, 112), quote(120, 105), *(quote(60 * k, 100) for k in range(3, 6)), quote(360, 103)]
+    lots = [trade(361 + 2 * k, 100, 1, SELL) for k in range(4)]
+    far = [trade(370 + 0.1 * k, price, 3) for k, price in enumerate((101, 104, 106))]
+    rows = said(make_events(*shown, *lots, *far, quote(371, 108)))
+    assert rows["stage"].tolist() == [Stage.FORMING]
+    assert rows["price_low"].tolist() == [105] and rows["evidence"][:, 3].tolist() == [4.0]
+    near = [{**row, "price": min(row["price"], 104)} for row in far]
+    assert len(said(make_events(*shown, *lots, *near, quote(371, 108)))) == 0
 
 
 def test_the_farthest_extreme_that_was_gone_through_counts_and_the_rush_may_go_on() -> None:
