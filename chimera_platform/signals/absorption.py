@@ -63,7 +63,7 @@ class AbsorptionSettings(Settings):
     """
 
     window_ms: int = Field(default=90_000, ge=1, le=3_600_000, description="time in which the volume trades, ms")
-    volume_multiple: float = Field(default=30.0, gt=0.0, le=10_000.0, description="volume, in mean trades")
+    volume_multiple: float = Field(default=36.0, gt=0.0, le=10_000.0, description="volume, in mean trades")
     displacement_share: float = Field(default=0.5, ge=0.0, le=1.0, description="of the expected move, at most")
     norm_trades: float = Field(default=500.0, ge=1.0, le=1e6, description="memory of the rolling norms, trades")
     warm_trades: int = Field(default=50, ge=1, le=1_000_000, description="trades before the norms are used")
