@@ -22,7 +22,7 @@ from chimera_platform.signals.forward_returns import HORIZONS_NS, OUTCOME_DTYPE,
 from chimera_platform.signals.records import DETECTION_DTYPE
 from chimera_platform.signals.regime_path import RegimePath
 from chimera_platform.workdir import WorkDir
-from pipelines.rows import Array, event_batches, replace_days, run_days, run_universe
+from pipelines.rows import Array, days_behind, event_batches, replace_days, run_days, run_universe
 from warehouse.connection import connect
 
 _MINUTE_NS = 60_000_000_000
@@ -67,19 +67,7 @@ def detect_days(workdir: WorkDir, days: Sequence[str] | None = None) -> list[Day
 
 def undetected_days(workdir: WorkDir) -> list[str]:
     """Return the UTC days on which some run has other events than the detectors have been through."""
-    connection = connect(workdir)
-    try:
-        query = """
-            SELECT DISTINCT CAST(s.day AS VARCHAR)
-            FROM (
-                SELECT run_id, day, sum(last_row - first_row + 1) AS events
-                FROM staging.segments WHERE table_name = 'events' GROUP BY ALL
-            ) AS s
-            LEFT JOIN learning.detection_days AS d ON d.run_id = s.run_id AND d.day = s.day
-            WHERE d.events IS DISTINCT FROM s.events ORDER BY ALL"""
-        return [day for (day,) in connection.execute(query).fetchall()]
-    finally:
-        connection.close()
+    return days_behind(workdir, "learning.detection_days")
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from chimera_platform.market.data_quality import QUALITY_COUNTS_DTYPE, inspect_e
 from chimera_platform.settings import to_record
 from chimera_platform.workdir import WorkDir
 from pipelines.quality_policy import Finding, QualityCheck, QualityPolicy, judge, load_policy
-from pipelines.rows import event_batches, replace_days, run_days, run_universe
+from pipelines.rows import days_behind, event_batches, replace_days, run_days, run_universe
 from warehouse.connection import connect
 
 _COUNTS = ("events", "source_events", *QualityCheck)
@@ -245,16 +245,4 @@ def quarantined_days(connection: duckdb.DuckDBPyConnection) -> set[tuple[str, st
 
 def uninspected_days(workdir: WorkDir) -> list[str]:
     """Return the UTC days on which some run has other events than have been inspected."""
-    connection = connect(workdir)
-    try:
-        query = """
-            SELECT DISTINCT CAST(s.day AS VARCHAR)
-            FROM (
-                SELECT run_id, day, sum(last_row - first_row + 1) AS events
-                FROM staging.segments WHERE table_name = 'events' GROUP BY ALL
-            ) AS s
-            LEFT JOIN learning.data_quality AS q ON q.run_id = s.run_id AND q.day = s.day
-            WHERE q.events IS DISTINCT FROM s.events ORDER BY ALL"""
-        return [day for (day,) in connection.execute(query).fetchall()]
-    finally:
-        connection.close()
+    return days_behind(workdir, "learning.data_quality")

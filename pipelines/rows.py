@@ -121,3 +121,20 @@ def _replace(connection: duckdb.DuckDBPyConnection, days: Mapping[tuple[str, str
     except BaseException:
         roll_back(connection)
         raise
+
+
+def days_behind(workdir: WorkDir, table: str) -> list[str]:
+    """Return the UTC days on which some run has other events than ``table`` (run_id, day, events) says."""
+    connection = connect(workdir)
+    try:
+        query = f"""
+            SELECT DISTINCT CAST(s.day AS VARCHAR)
+            FROM (
+                SELECT run_id, day, sum(last_row - first_row + 1) AS events
+                FROM staging.segments WHERE table_name = 'events' GROUP BY ALL
+            ) AS s
+            LEFT JOIN {table} AS t ON t.run_id = s.run_id AND t.day = s.day
+            WHERE t.events IS DISTINCT FROM s.events ORDER BY ALL"""
+        return [day for (day,) in connection.execute(query).fetchall()]
+    finally:
+        connection.close()
