@@ -164,8 +164,9 @@ def _difficulties() -> Iterator[str]:
     yield f"{', '.join(rates)}."
     yield ""
     yield "Not asked for: icebergs and attacked levels never refilled, stop runs that did not come back. Set aside:"
-    yield "detections of levels that broke in the end, and of bursts through an extreme made just before. An iceberg"
-    yield "seen as levels and prints takes several refills of like size to be told from other orders that arrive."
+    yield "detections of levels that broke in the end, of a stack's single levels, and of bursts through an extreme"
+    yield "made just before. An iceberg seen as levels and prints takes several refills of like size to be told from"
+    yield "other orders that arrive."
     yield ""
 
 
