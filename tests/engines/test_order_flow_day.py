@@ -55,7 +55,7 @@ from tests.reference import random_market
 from tests.reference.order_flow import Frame, OrderFlow, Scene, Signal, Wanted
 from tests.reference.order_flow_desk import LEVEL_NAMES, configured
 
-EPISODES = "sweeps_a_day=300&icebergs_a_day=300&droughts_a_day=200&absorptions_a_day=100&stop_runs_a_day=200"
+EPISODES = "sweeps_a_day=300&icebergs_a_day=300&droughts_a_day=400&absorptions_a_day=100&stop_runs_a_day=200"
 MARKET = SimulatedMarket.from_url(f"sim://?symbols=XAUUSD&seed=3&days=1&{EPISODES}", load_instruments())
 UNIVERSE: Universe = MARKET.universe
 EVENTS: dict[str, np.ndarray[Any, Any]] = {
