@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from chimera_platform.coordinator import Coordinator, CoordinatorOutput
-from chimera_platform.execution.records import Liquidity, OrderReason, OrderStatus
+from chimera_platform.execution.records import ENGINE_COUNT, Liquidity, OrderReason, OrderStatus
 from chimera_platform.market.events import EventFlag, StatusCode
 from chimera_platform.market.instruments import Universe
 from chimera_platform.simulation.venue import VenueSettings
@@ -256,7 +256,7 @@ def test_positions_are_marked_at_the_start_at_fills_and_once_an_interval() -> No
     for second in range(1, 200):
         script.quote(second * 1_000, 1000 + second, 1002 + second)
     marks = script.run(coordinator()).marks
-    assert ((marks["ts_event"] - START) / 1e9).tolist() == [0, 0, 0.005, 61, 121, 181]
-    assert marks["value_nanos"][3] == 10 * (1001 + 61) * 500_000_000
-    steps = np.diff(marks["equity_nanos"][2:])
+    assert ((marks["ts_event"] - START) / 1e9).tolist() == [0] * ENGINE_COUNT + [0.005, 61, 121, 181]
+    assert marks["value_nanos"][ENGINE_COUNT + 1] == 10 * (1001 + 61) * 500_000_000
+    steps = np.diff(marks["equity_nanos"][ENGINE_COUNT:])
     assert steps.tolist() == [10 * d * 500_000_000 for d in (61, 60, 60)]
