@@ -20,12 +20,13 @@ from chimera_platform.signals.extremes import breaks_young_extreme
 from chimera_platform.signals.matching import RULES
 from chimera_platform.signals.records import Detector
 from chimera_platform.signals.scorecard import NULL_SETTINGS, Matched, Score, confirmed, detect_all, match_all
-from chimera_platform.simulation.episodes import VolatilityRegime
+from chimera_platform.simulation.episodes import EpisodeKind, VolatilityRegime
 from chimera_platform.simulation.market import SimulatedMarket
 from chimera_platform.simulation.market_settings import MarketSettings
 
 SYMBOLS = ("XAUUSD", "XAGUSD")
 DIFFICULTIES = (1, 2, 3)
+CLEAR_REFILLS = 4  # of an iceberg that is asked for where only levels and prints are seen
 RATES: dict[Detector, dict[str, float]] = {  # episodes a symbol and day
     Detector.SWEEP: {"sweeps_a_day": 60.0},
     Detector.ICEBERG: {"icebergs_a_day": 60.0},
@@ -136,7 +137,10 @@ def _rows_of(
 ) -> Iterator[ScoreRow]:
     detections, _ = detect_all(market, settings, as_levels=as_levels)
     truth = market.ground_truth()
-    matched = match_all(detections, truth, detector, breaks_young_extreme(market, truth))
+    doubtful = breaks_young_extreme(market, truth)
+    if as_levels:
+        doubtful |= (truth["kind"] == EpisodeKind.ICEBERG) & (truth["levels"] < CLEAR_REFILLS)
+    matched = match_all(detections, truth, detector, doubtful)
     yield ScoreRow(detector, difficulty, as_levels, "all", matched.score())
     for part, (said_in, episodes_in, hidden_in) in parts(matched, market.regimes()).items():
         yield ScoreRow(detector, difficulty, as_levels, part, matched.score(said_in, episodes_in, hidden_in))

@@ -9,7 +9,15 @@ from chimera_platform.market.city_sessions import CitySession
 from chimera_platform.signals.block_bootstrap import poisson_interval, wilson_interval
 from chimera_platform.signals.records import Detector
 from chimera_platform.signals.scorecard import Score
-from chimera_platform.signals.scorecard_markets import HARDER, RATES, TOGETHER, NullRow, ScoreRow, session_name
+from chimera_platform.signals.scorecard_markets import (
+    CLEAR_REFILLS,
+    HARDER,
+    RATES,
+    TOGETHER,
+    NullRow,
+    ScoreRow,
+    session_name,
+)
 from chimera_platform.simulation.episodes import VolatilityRegime
 
 NONE = "–"
@@ -165,8 +173,9 @@ def _difficulties() -> Iterator[str]:
     yield ""
     yield "Not asked for: icebergs and attacked levels never refilled, stop runs that did not come back. Set aside:"
     yield "detections of levels that broke in the end, of a stack's single levels, and of bursts through an extreme"
-    yield "made just before. An iceberg seen as levels and prints takes several refills of like size to be told from"
-    yield "other orders that arrive."
+    yield f"made just before. Of icebergs seen as levels and prints those with {CLEAR_REFILLS} refills or more are"
+    yield "asked for, the others set aside: fewer cannot be told from other orders of like size that arrive. The number"
+    yield "of episodes of the same market seen as orders says how many these are."
     yield ""
 
 
