@@ -2,7 +2,9 @@
 
 The features are put in the direction of the trade (``side`` times every signed one), so a buy after buying
 pressure and a sell after selling pressure are the same example. Absolute prices are left out: a tree that splits
-on a price learns the date; and most counts of lots, which differ from market to market.
+on a price learns the date; and so are lots, which differ from market to market. The other features of the vector are
+recorded with every intent, but are no inputs: with the few days that a model is trained on they made it worse on days
+that it had not seen.
 """
 
 from __future__ import annotations
@@ -24,31 +26,17 @@ class ModelInput(IntEnum):
     SPREAD_TO_MID = 0  # spread over mid
     QUEUE_IMBALANCE = 1  # [-1, 1], towards
     DEPTH_IMBALANCE_5 = 2  # [-1, 1], towards
-    OFI_EVENT = 3  # lots, towards
-    OFI_10S = 4  # lots, towards
-    TRADE_IMBALANCE_10S = 5  # [-1, 1], towards
-    VWAP_DEVIATION = 6  # ratio, towards
-    REALISED_VOL_60S = 7  # not annualised
-    SPREAD_Z = 8
-    OFI_NORM_10S = 9  # [-1, 1], towards
-    MID_RETURN_10S = 10  # log return, towards
-    MICROPRICE_EDGE = 11  # [-0.5, 0.5], towards
-    DEPTH_IMBALANCE_10 = 12  # [-1, 1], towards
-    TRADE_IMBALANCE_60S = 13  # [-1, 1], towards
-    VWAP_DEVIATION_SPREADS = 14  # spreads, towards
-    FITTED_MICROPRICE_EDGE = 15  # spreads, towards; NaN before a release has fitted one
-    TRADE_IMBALANCE_VOLUME = 16  # [-1, 1], towards
-    OFI_NORM_VOLUME = 17  # [-1, 1], towards
-    PRICE_RETURN_VOLUME_10 = 18  # log return, towards
-    VPIN = 19  # [0, 1]
-    REALISED_VOL_10S = 20  # not annualised
-    RESILIENCE_1S = 21  # [0, 1]
-    CANCEL_TO_TRADE_60S = 22
-    ARRIVAL_INTENSITY_10S = 23  # 1/s
-    ENGINE = 24  # chimera_platform.execution.records.Engine
-    REASON = 25  # chimera_platform.execution.records.IntentReason
-    CONFIDENCE = 26  # [0, 1], the engine's own
-    REGIME = 27  # 0 quiet, 1 active range, 2 trend with the trade, 3 against it, 4 breakout, 5 stressed; NaN unknown
+    TRADE_IMBALANCE_10S = 3  # [-1, 1], towards
+    VWAP_DEVIATION = 4  # ratio, towards
+    REALISED_VOL_60S = 5  # not annualised
+    SPREAD_Z = 6
+    OFI_NORM_10S = 7  # [-1, 1], towards
+    MID_RETURN_10S = 8  # log return, towards
+    MICROPRICE_EDGE = 9  # [-0.5, 0.5], towards
+    ENGINE = 10  # chimera_platform.execution.records.Engine
+    REASON = 11  # chimera_platform.execution.records.IntentReason
+    CONFIDENCE = 12  # [0, 1], the engine's own
+    REGIME = 13  # 0 quiet, 1 active range, 2 trend with the trade, 3 against it, 4 breakout, 5 stressed; NaN unknown
 
 
 MODEL_INPUT_NAMES: tuple[str, ...] = tuple(i.name.lower() for i in ModelInput)
@@ -60,10 +48,7 @@ _SPREAD_TO_MID = int(ModelInput.SPREAD_TO_MID)
 _ENGINE, _REASON = int(ModelInput.ENGINE), int(ModelInput.REASON)
 _CONFIDENCE, _REGIME = int(ModelInput.CONFIDENCE), int(ModelInput.REGIME)
 _UP, _DOWN = int(Regime.TREND_UP), int(Regime.TREND_DOWN)
-_UNSIGNED = (
-    "REALISED_VOL_10S", "REALISED_VOL_60S", "SPREAD_Z", "VPIN", "RESILIENCE_1S", "CANCEL_TO_TRADE_60S",
-    "ARRIVAL_INTENSITY_10S",
-)  # fmt: skip
+_UNSIGNED = ("REALISED_VOL_60S", "SPREAD_Z")
 _COPIED = tuple(i for i in ModelInput if i.name in Feature.__members__)
 _SOURCE = np.array([int(Feature[i.name]) for i in _COPIED], np.int64)
 _TARGET = np.array([int(i) for i in _COPIED], np.int64)

@@ -18,11 +18,11 @@ from chimera_platform.settings import Settings
 class SignalModelSettings(Settings):
     """How the signal model is trained."""
 
-    max_depth: int = Field(3, ge=1, le=8, description="splits from root to leaf")
-    learning_rate: float = Field(0.1, gt=0.0, le=1.0, description="shrinkage of each tree")
+    max_depth: int = Field(2, ge=1, le=8, description="splits from root to leaf")
+    learning_rate: float = Field(0.05, gt=0.0, le=1.0, description="shrinkage of each tree")
     rounds_max: int = Field(200, ge=1, le=5_000, description="trees at most")
     early_stopping_rounds: int = Field(20, ge=1, le=500, description="trees without a better validation loss")
-    min_child_weight: float = Field(8.0, ge=0.0, le=1e6, description="sum of hessians that a leaf needs")
+    min_child_weight: float = Field(30.0, ge=0.0, le=1e6, description="sum of hessians that a leaf needs")
     subsample: float = Field(0.8, gt=0.0, le=1.0, description="share of rows a tree sees")
     l2: float = Field(1.0, ge=0.0, le=1e6, description="L2 penalty on leaf values")
     threads: int = Field(1, ge=1, le=64, description="threads of XGBoost; one spins on no busy machine")

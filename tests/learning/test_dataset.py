@@ -36,7 +36,7 @@ def test_model_inputs_are_the_recorded_features_in_the_direction_of_the_trade() 
     features = intents["features"]
     for n, side in ((0, 1), (1, -1)):
         assert rows[n, ModelInput.QUEUE_IMBALANCE] == side * features[n, Feature.QUEUE_IMBALANCE]
-        assert rows[n, ModelInput.OFI_10S] == side * features[n, Feature.OFI_10S]
+        assert rows[n, ModelInput.MID_RETURN_10S] == side * features[n, Feature.MID_RETURN_10S]
         assert rows[n, ModelInput.SPREAD_Z] == features[n, Feature.SPREAD_Z]
         assert rows[n, ModelInput.SPREAD_TO_MID] == features[n, Feature.SPREAD] / features[n, Feature.MID]
     assert rows[:, ModelInput.ENGINE].tolist() == [Engine.HFT, Engine.STRUCTURE]
@@ -67,8 +67,6 @@ def test_a_buy_and_the_mirrored_sell_are_the_same_example() -> None:
     sell = buy.copy()
     sell["side"] = -1
     unsigned = (Feature.MID, Feature.SPREAD, Feature.MICROPRICE, Feature.REALISED_VOL_60S, Feature.SPREAD_Z)
-    unsigned += (Feature.REALISED_VOL_10S, Feature.VPIN, Feature.RESILIENCE_1S)
-    unsigned += (Feature.CANCEL_TO_TRADE_60S, Feature.ARRIVAL_INTENSITY_10S)
     for feature in Feature:
         if feature not in unsigned:
             sell["features"][:, feature] *= -1.0
