@@ -26,7 +26,7 @@ from chimera_platform.simulation.market_settings import MarketSettings
 
 SYMBOLS = ("XAUUSD", "XAGUSD")
 DIFFICULTIES = (1, 2, 3)
-CLEAR_REFILLS = 4  # of an iceberg that is asked for where only levels and prints are seen
+CLEAR_REFILLS = 4  # of an iceberg that is clear where only levels and prints are seen
 RATES: dict[Detector, dict[str, float]] = {  # episodes a symbol and day
     Detector.SWEEP: {"sweeps_a_day": 60.0},
     Detector.ICEBERG: {"icebergs_a_day": 60.0},
@@ -52,6 +52,7 @@ class ScoreRow:
     detector, difficulty : what was scored on which market; difficulty 0 is the market with everything at once.
     as_levels : whether the detector saw levels and prints instead of orders.
     part : ``all``, or the session or volatility regime.
+    refills : an iceberg's at least to be asked for; detections of one with fewer are set aside.
     """
 
     detector: Detector
@@ -59,6 +60,7 @@ class ScoreRow:
     as_levels: bool
     part: str
     score: Score
+    refills: int = 0
 
 
 @dataclass(frozen=True)
@@ -137,13 +139,14 @@ def _rows_of(
 ) -> Iterator[ScoreRow]:
     detections, _ = detect_all(market, settings, as_levels=as_levels)
     truth = market.ground_truth()
-    doubtful = breaks_young_extreme(market, truth)
-    if as_levels:
-        doubtful |= (truth["kind"] == EpisodeKind.ICEBERG) & (truth["levels"] < CLEAR_REFILLS)
-    matched = match_all(detections, truth, detector, doubtful)
-    yield ScoreRow(detector, difficulty, as_levels, "all", matched.score())
-    for part, (said_in, episodes_in, hidden_in) in parts(matched, market.regimes()).items():
-        yield ScoreRow(detector, difficulty, as_levels, part, matched.score(said_in, episodes_in, hidden_in))
+    young = breaks_young_extreme(market, truth)
+    for refills in (0, CLEAR_REFILLS) if as_levels else (0,):
+        few = (truth["kind"] == EpisodeKind.ICEBERG) & (truth["levels"] < refills)
+        matched = match_all(detections, truth, detector, young | few)
+        yield ScoreRow(detector, difficulty, as_levels, "all", matched.score(), refills)
+        for part, (said_in, episodes_in, hidden_in) in parts(matched, market.regimes()).items():
+            score = matched.score(said_in, episodes_in, hidden_in)
+            yield ScoreRow(detector, difficulty, as_levels, part, score, refills)
 
 
 def parts(

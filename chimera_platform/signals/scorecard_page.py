@@ -10,7 +10,6 @@ from chimera_platform.signals.block_bootstrap import poisson_interval, wilson_in
 from chimera_platform.signals.records import Detector
 from chimera_platform.signals.scorecard import Score
 from chimera_platform.signals.scorecard_markets import (
-    CLEAR_REFILLS,
     HARDER,
     RATES,
     TOGETHER,
@@ -65,7 +64,8 @@ def name_of(row: ScoreRow) -> str:
     """Return the detector's name, and what it saw where that matters."""
     name = row.detector.name.lower()
     if row.detector == Detector.ICEBERG:
-        return f"{name}, levels and prints" if row.as_levels else f"{name}, orders"
+        clear = f", {row.refills} refills or more" if row.refills else ""
+        return f"{name}, levels and prints{clear}" if row.as_levels else f"{name}, orders"
     return name
 
 
@@ -173,9 +173,9 @@ def _difficulties() -> Iterator[str]:
     yield ""
     yield "Not asked for: icebergs and attacked levels never refilled, stop runs that did not come back. Set aside:"
     yield "detections of levels that broke in the end, of a stack's single levels, and of bursts through an extreme"
-    yield f"made just before. Of icebergs seen as levels and prints those with {CLEAR_REFILLS} refills or more are"
-    yield "asked for, the others set aside: fewer cannot be told from other orders of like size that arrive. The number"
-    yield "of episodes of the same market seen as orders says how many these are."
+    yield "made just before. An iceberg seen as levels and prints takes several refills of like size to be told from"
+    yield "other orders that arrive: the lines of all that refilled, and of those that did so often enough, where"
+    yield "detections of the others are set aside, stand beside each other."
     yield ""
 
 

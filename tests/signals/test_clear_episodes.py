@@ -14,14 +14,20 @@ from chimera_platform.simulation.market import SimulatedMarket
 DAYS = 6
 
 
-@pytest.mark.parametrize("detector", [Detector.VACUUM, Detector.STOP_RUN, Detector.ABSORPTION])
-def test_recall_and_precision_are_above_nine_in_ten_but_for_chance(detector: Detector) -> None:
+@pytest.mark.parametrize(
+    ("detector", "least"),
+    [
+        (Detector.VACUUM, 150), (Detector.STOP_RUN, 150), (Detector.ABSORPTION, 150),
+        (Detector.STACKED_ABSORPTION, 120),
+    ],
+)  # fmt: skip
+def test_recall_and_precision_are_above_nine_in_ten(detector: Detector, least: int) -> None:
     known = load_instruments()
     market = SimulatedMarket(Universe([known[s] for s in SYMBOLS]), 101, DAYS, settings=settings_of(detector, 1))
     said, _ = detect_all(market)
     truth = market.ground_truth()
     score = match_all(said, truth, detector).score()
     print(score.as_dict())
-    assert score.episodes > 150
-    assert score.recall > 0.88 and score.precision > 0.88
+    assert score.episodes > least
+    assert score.recall > 0.9 and score.precision > 0.9
     assert not breaks_young_extreme(market, truth).any()
