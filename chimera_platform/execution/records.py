@@ -63,13 +63,22 @@ class OrderType(IntEnum):
 
     MARKET = 1
     LIMIT = 2
+    STOP = 3  # a market order from the stop price on
+    STOP_LIMIT = 4  # a limit order from the stop price on
+    TWAP = 5  # market orders in equal slices over a time
+    VWAP = 6  # market orders in step with the market's volume over a time
+    ICEBERG = 7  # a limit order that shows a part at a time
+    POST_ONLY = 8  # a limit order that is refused rather than take
 
 
 class TimeInForce(IntEnum):
     """How long an order lives."""
 
-    GTC = 1
-    IOC = 2
+    GTC = 1  # until cancelled
+    IOC = 2  # what does not trade at once is cancelled
+    FOK = 3  # all at once, or nothing
+    GTD = 4  # until a time
+    DAY = 5  # until the session closes
 
 
 class OrderStatus(IntEnum):
@@ -83,6 +92,7 @@ class OrderStatus(IntEnum):
     CANCELLED = 6
     REJECTED = 7
     EXPIRED = 8
+    PENDING_REPLACE = 9
 
 
 class OrderReason(IntEnum):
@@ -97,7 +107,16 @@ class OrderReason(IntEnum):
     VENUE_CLOSED = 6  # halted, gap or session closed when the order arrived
     TIME_TO_LIVE = 7  # a limit order was not filled in time
     FLATTEN = 8  # exit: the account is being closed down
-    VENUE_REJECT = 9  # the venue refused it
+    VENUE_REJECT = 9  # the venue refused it without saying why
+    WOULD_TAKE = 10  # post-only, and it would have traded at once
+    NOT_ALL_AT_ONCE = 11  # fill-or-kill, and there was not enough
+    THROTTLED = 12  # more messages than the venue takes in the time
+    SELF_TRADE = 13  # it would have traded with an order of the same account
+    PRICE_BAND = 14  # limit too far beyond the touch
+    SIZE_LIMIT = 15  # larger than the venue takes
+    SESSION_CLOSE = 16  # a day order's session ended
+    STOP_REACHED = 17  # a stop that the market has passed already
+    TOO_LATE = 18  # a cancel or replacement of an order that had ended
 
 
 class Liquidity(IntEnum):

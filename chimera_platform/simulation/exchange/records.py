@@ -1,0 +1,102 @@
+"""What the simulated exchange keeps: orders as the venue sees them, one instrument's market, a session, reports.
+
+An order of the client has a slot here from its sending on, with the cancel and the replacement that may be on their
+way to it. Reports wait in a first-in, first-out ring until the client receives them.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+import numpy as np
+
+from chimera_platform.execution.reports import REPORT_DTYPE
+
+REPORTS_MAX = 256  # waiting at once for an instrument; the oldest is delivered early where a further one comes
+CONSUMED_MAX = 32  # price levels an instrument of which own orders have taken lots
+
+
+class VenueOrderState(IntEnum):
+    """Where an order stands, as the venue sees it."""
+
+    NONE = 0  # free slot
+    IN_FLIGHT = 1  # sent, not yet arrived
+    WAITING = 2  # a stop that has not been triggered
+    WORKING = 3  # in the book, or an algorithm at work
+    DONE = 4  # filled, cancelled, rejected or expired; the reports of it may still be on their way
+
+
+VENUE_ORDER_DTYPE = np.dtype(
+    [
+        ("order_no", "<i8"),
+        ("priority", "<i8"),  # sequence of arrival at its price among own orders of the instrument
+        ("ts_sent", "<i8"),  # ns UTC
+        ("arrive_ts", "<i8"),  # ns UTC, when the venue has it
+        ("cancel_ts", "<i8"),  # ns UTC, when a cancel arrives; NEVER
+        ("replace_ts", "<i8"),  # ns UTC, when a replacement arrives; NEVER
+        ("replace_price", "<i8"),  # ticks
+        ("replace_size", "<i8"),  # lots, total
+        ("expire_ts", "<i8"),  # ns UTC; NEVER
+        ("start_ts", "<i8"),  # ns UTC, arrival of a TWAP or VWAP
+        ("end_ts", "<i8"),  # ns UTC, by when a TWAP or VWAP is to be done
+        ("next_slice_ts", "<i8"),  # ns UTC; NEVER
+        ("price", "<i8"),  # ticks; 0: none
+        ("stop_price", "<i8"),  # ticks; 0: none
+        ("size", "<i8"),  # lots, total
+        ("filled", "<i8"),  # lots
+        ("display_size", "<i8"),  # lots shown at a time; 0: all
+        ("shown", "<i8"),  # lots of the part in the book now
+        ("volume_seen", "<i8"),  # lots that the market traded since start_ts
+        ("ahead", "<f8"),  # lots of others that trade before it at its price; infinite: unknown
+        ("level_size", "<f8"),  # lots displayed at its price at the last look
+        ("traded", "<f8"),  # lots that traded at its price since the last look
+        ("matched", "<i8"),  # lots that the current event fills; 0 between events
+        ("refusal", "<u2"),  # OrderReason decided at sending (throttle, chance), 0: none
+        ("cancel_reason", "<u2"),  # OrderReason of the cancel
+        ("owner", "<i2"),  # who of the account it belongs to: the engine
+        ("slot", "<i2"),  # index in the instrument's slots
+        ("order_type", "u1"),
+        ("time_in_force", "u1"),
+        ("state", "u1"),  # VenueOrderState
+        ("side", "i1"),
+    ],
+    align=True,
+)
+
+CONSUMED_DTYPE = np.dtype([("price", "<i8"), ("lots", "<i8"), ("side", "<i8")], align=True)
+
+EXCHANGE_MARKET_DTYPE = np.dtype(
+    [
+        ("bid", "<i8"),  # ticks, when last tradable
+        ("ask", "<i8"),
+        ("last_trade", "<i8"),  # ticks; 0: none yet
+        ("next_priority", "<i8"),
+        ("next_exec_no", "<i8"),
+        ("last_received_ts", "<i8"),  # ns UTC of the last report handed over: the session keeps their order
+        ("reports_first", "<i8"),  # ring index
+        ("reports_count", "<i8"),
+        ("consumed_count", "<i8"),
+        ("impact_lots", "<f8"),  # own signed volume, decayed
+        ("impact_ts", "<i8"),  # ns UTC of its last update
+        ("volume_rate", "<f8"),  # lots/s of the market, exponentially weighted
+        ("variance_rate", "<f8"),  # ticks²/s of the mid, exponentially weighted
+        ("rate_ts", "<i8"),  # ns UTC of their last update
+        ("rate_volume", "<f8"),  # lots traded since
+        ("rate_mid", "<f8"),  # half ticks then
+        ("is_tradable", "u1"),  # at the last completed source event
+        ("is_complete", "u1"),  # 1: the last record applied was the LAST of its source event
+        ("is_closed", "u1"),  # 1: between SESSION_CLOSE and SESSION_OPEN
+        ("consumed", CONSUMED_DTYPE, (CONSUMED_MAX,)),
+        ("reports", REPORT_DTYPE, (REPORTS_MAX,)),
+    ],
+    align=True,
+)
+
+SESSION_DTYPE = np.dtype(
+    [
+        ("tokens", "<f8"),  # messages that may be sent at once
+        ("tokens_ts", "<i8"),  # ns UTC of their last update
+        ("messages", "<i8"),  # sent so far: the counter of the drawn numbers
+    ],
+    align=True,
+)
