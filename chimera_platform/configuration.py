@@ -1,18 +1,20 @@
 """The configuration of a run: every settings section in one validated, frozen object.
 
-A TOML file holds one table per section; what it does not name keeps its default. A release overrides single
-parameters of the engines through :func:`with_parameters`, under the same validation.
+A TOML file holds one table per section; what it does not name keeps its default. The environment and the command
+line come over it (:mod:`chimera_platform.configuration_layers`). A release overrides single parameters of the
+engines through :func:`with_parameters`, under the same validation.
 """
 
 from __future__ import annotations
 
-import tomllib
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
+from chimera_platform.configuration_layers import command_line_layer, environment_layer, file_layer, merged
 from chimera_platform.engines.hft import HftSettings
 from chimera_platform.engines.order_flow.engine_settings import OrderFlowSettings
 from chimera_platform.engines.order_flow.iceberg_defense import IcebergDefenseSettings
@@ -56,29 +58,35 @@ class Configuration(Settings):
     account: AccountSettings = AccountSettings.model_validate({})
 
 
-def load_configuration(path: Path | None = None) -> Configuration:
-    """Read a configuration file.
+def load_configuration(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> Configuration:
+    """Return the configuration of a file, the environment and the command line, the later over the earlier.
 
     Parameters
     ----------
     path : a TOML file with one table per section, or None for the defaults.
+    environ : where the other layers stand, see :mod:`chimera_platform.configuration_layers`.
 
     Raises
     ------
     ConfigurationError
-        Naming the file, the key, its value and what was expected; unknown keys are refused.
+        Naming the file or variable, the key, its value and what was expected; unknown keys are refused.
     """
-    if path is None:
-        return Configuration()
-    try:
-        content = tomllib.loads(path.read_bytes().decode("utf-8"))
-    except OSError as error:
-        raise ConfigurationError(f"{path}: cannot read the configuration file: {error.strerror or error}") from error
-    except UnicodeDecodeError as error:
-        raise ConfigurationError(f"{path}: not UTF-8 text at byte {error.start}; expected a TOML file") from error
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigurationError(f"{path}: not valid TOML: {error}") from error
-    return _validated(content, str(path))
+    return explained_configuration(path, environ)[0]
+
+
+def explained_configuration(
+    path: Path | None, environ: Mapping[str, str] = os.environ
+) -> tuple[Configuration, dict[tuple[str, ...], str]]:
+    """Return the configuration and, for each setting that is not a default, where it comes from.
+
+    Raises
+    ------
+    ConfigurationError
+        As :func:`load_configuration`.
+    """
+    files = [file_layer(path)] if path is not None else []
+    layer = merged([*files, environment_layer(environ), command_line_layer(environ)])
+    return _validated(layer.content, "configuration", layer.origins), layer.origins
 
 
 def with_parameters(configuration: Configuration, parameters: Mapping[str, Mapping[str, float]]) -> Configuration:
@@ -107,11 +115,23 @@ def with_parameters(configuration: Configuration, parameters: Mapping[str, Mappi
     return _validated(content, "parameters")
 
 
-def _validated(content: dict[str, Any], where: str) -> Configuration:
+def _validated(
+    content: dict[str, Any], where: str, origins: Mapping[tuple[str, ...], str] | None = None
+) -> Configuration:
     try:
         return Configuration.model_validate(content)
     except ValidationError as error:
-        raise ConfigurationError("; ".join(_sentence(where, dict(e)) for e in error.errors())) from error
+        sentences = (_sentence(_origin(where, origins or {}, each["loc"]), dict(each)) for each in error.errors())
+        raise ConfigurationError("; ".join(sentences)) from error
+
+
+def _origin(where: str, origins: Mapping[tuple[str, ...], str], location: tuple[int | str, ...]) -> str:
+    """Return where the setting at ``location``, or the first one below it, comes from."""
+    parts = tuple(str(part) for part in location)
+    for setting, origin in origins.items():
+        if setting[: len(parts)] == parts or parts[: len(setting)] == setting:
+            return origin
+    return where
 
 
 def _sentence(where: str, error: dict[str, Any]) -> str:

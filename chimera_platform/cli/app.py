@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import sys
 from typing import Annotated
 
@@ -15,6 +16,7 @@ from chimera_platform.cli import unavailable
 from chimera_platform.cli.backtest_command import backtest
 from chimera_platform.cli.bench import bench
 from chimera_platform.cli.common_options import accept_common_options
+from chimera_platform.cli.config_command import configuration
 from chimera_platform.cli.data_commands import bars, book, features
 from chimera_platform.cli.demo import demo
 from chimera_platform.cli.doctor import doctor
@@ -25,6 +27,7 @@ from chimera_platform.cli.quality_command import quality
 from chimera_platform.cli.serve import serve
 from chimera_platform.cli.signals_command import signals
 from chimera_platform.cli.warehouse_commands import ingest, rebuild, sql
+from chimera_platform.configuration_layers import note_command_line, take_assignments
 from chimera_platform.errors import ChimeraError
 
 app = typer.Typer(
@@ -40,6 +43,10 @@ app = typer.Typer(
 @app.callback()
 def _main(
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error; goes anywhere.")] = False,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="One setting over file and environment; goes anywhere."),
+    ] = None,
 ) -> None:
     """Order-flow trading: live flow, journal, warehouse, learning and releases in one loop."""
 
@@ -74,6 +81,7 @@ for _command in (
 ):
     app.command()(accept_common_options(_command))
 app.add_typer(releases, name="release")
+app.add_typer(configuration, name="config")
 for _name in unavailable.COMMANDS:
     app.command(_name, context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(
         unavailable.unavailable(_name)
@@ -92,6 +100,8 @@ def main() -> None:
     )
     logging.getLogger("numba").setLevel(logging.WARNING)
     try:
+        arguments, assignments = take_assignments(arguments)
+        note_command_line(assignments, os.environ)
         app(args=arguments, prog_name="chimera")
     except (ChimeraError, OSError) as error:
         _fail(error, arguments, debug)
