@@ -15,6 +15,7 @@ from pipelines.defs.release import assets as release
 from pipelines.defs.release.checks import gates
 from pipelines.defs.release.schedules import NIGHTLY_SCHEDULE
 from pipelines.defs.resources import WorkDirResource
+from pipelines.defs.risk import assets as risk
 from pipelines.defs.signals import assets as signals
 from pipelines.defs.warehouse import assets as warehouse
 
@@ -31,6 +32,7 @@ ASSETS: list[Any] = [
     learning.engine_weights,
     learning.microprice,
     signals.scorecard,
+    risk.value_at_risk,
     release.candidate,
     release.promoted,
 ]
@@ -40,6 +42,7 @@ CHECKS = [
     learning_checks.features_equal_recomputed,
     learning_checks.labels_stay_in_their_day,
     learning_checks.parts_sum_to_net,
+    risk.forecasts_cover,
     gates,
 ]
 

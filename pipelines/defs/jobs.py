@@ -7,7 +7,7 @@ import dagster as dg
 DAILY = dg.AssetSelection.groups("staging", "days")
 """Assets with a partition for each day."""
 
-NIGHTLY = dg.AssetSelection.groups("core", "marts", "signals", "models", "release", "upkeep")
+NIGHTLY = dg.AssetSelection.groups("core", "marts", "signals", "risk", "models", "release", "upkeep")
 """Assets over all days."""
 
 DAILY_JOB = dg.define_asset_job(
@@ -18,6 +18,6 @@ DAILY_JOB = dg.define_asset_job(
 NIGHTLY_JOB = dg.define_asset_job(
     "nightly_release",
     selection=NIGHTLY,
-    description="Judge the signals, train on all days, weigh the engines, build a candidate, promote it if the gates "
-    "allow; upkeep.",
+    description="Judge the signals, measure the risk, train on all days, weigh the engines, build a candidate, promote it if "
+    "the gates allow; upkeep.",
 )

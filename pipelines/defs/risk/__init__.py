@@ -1,0 +1,1 @@
+"""Risk: how much the account can lose, and whether that was foreseen."""
