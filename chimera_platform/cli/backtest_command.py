@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,6 +10,7 @@ import typer
 from chimera_platform.cli import options as o
 from chimera_platform.cli.data_commands import open_events
 from chimera_platform.cli.output import emit, say
+from chimera_platform.cli.sections_file import read_sections
 from chimera_platform.errors import ConfigurationError
 from chimera_platform.workdir import WorkDir
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 V1_ENGINES = {"hft": {"version": 1}, "structure": {"version": 1}, "order_flow": {"enabled": 0}}
 """Parameters under which the first version's engines decide: the spread trigger and the crossing averages, alone."""
+
+_PARAMETERS_EXAMPLE = '{"hft": {"cooldown_ns": 1}}'
 
 
 def backtest(
@@ -59,7 +61,7 @@ def backtest(
     warm_up(say)
     configuration = load_configuration(config)
     if params is not None:
-        configuration = with_parameters(configuration, _read_parameters(params))
+        configuration = with_parameters(configuration, read_sections(params, "the parameters", _PARAMETERS_EXAMPLE))
     if engine == "v1":
         configuration = with_parameters(configuration, V1_ENGINES)
     events = open_events(source, format, feed, symbols, instruments, seed)
@@ -84,18 +86,6 @@ def backtest(
         as_json=as_json,
         title="backtest",
     )
-
-
-def _read_parameters(path: Path) -> dict[str, dict[str, float]]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigurationError(f"{path}: cannot read the parameters: {error.strerror}") from error
-    except ValueError as error:
-        raise ConfigurationError(f"{path}: not valid JSON: {error}") from error
-    if not isinstance(content, dict) or not all(isinstance(values, dict) for values in content.values()):
-        raise ConfigurationError(f'{path}: expected an object of sections, such as {{"hft": {{"cooldown_ns": 1}}}}')
-    return content
 
 
 def _releases(

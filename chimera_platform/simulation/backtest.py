@@ -6,8 +6,7 @@ configuration and releases.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +16,6 @@ from chimera_platform.configuration import Configuration
 from chimera_platform.coordinator import CoordinatorOutput
 from chimera_platform.decision_path import DecisionPath
 from chimera_platform.digest import RunDigest
-from chimera_platform.errors import ReleaseError
 from chimera_platform.execution.records import (
     DECISION_DTYPE,
     FILL_DTYPE,
@@ -29,10 +27,10 @@ from chimera_platform.market.sources import EventSource
 from chimera_platform.portfolio.monte_carlo import bootstrap
 from chimera_platform.portfolio.performance import Performance, engine_metrics, measure, trades_of
 from chimera_platform.releases import Release
+from chimera_platform.simulation.deciding import days_of, decide
 
 Array = np.ndarray[Any, Any]
 BATCH_SIZE = 65_536
-_DAY_NS = 86_400_000_000_000
 _TABLES: tuple[tuple[str, np.dtype[Any]], ...] = (
     ("intents", INTENT_DTYPE),
     ("decisions", DECISION_DTYPE),
@@ -111,20 +109,15 @@ def run_backtest(
     ChimeraError
         If the source, the configuration or a release cannot be used.
     """
-    path = DecisionPath(source.universe, configuration)
-    path.apply_release(release, 0)
     digest, tables, days = RunDigest(), _Tables(), set[int]()
     event_no, nanoseconds = 0, 0
-    for events, due in _cut_at_releases(source.batches(batch_size), _checked(release_schedule or ())):
-        started = time.perf_counter_ns()
-        for number, scheduled in due:
-            path.apply_release(scheduled, number)
-        output = path.run(events, event_no)
-        nanoseconds += time.perf_counter_ns() - started
-        digest.update(output.intents, output.orders, output.fills)
-        tables.append(output)
-        days.update(np.unique(events["ts_event"] // _DAY_NS).tolist())
-        event_no += len(events)
+    path = DecisionPath(source.universe, configuration)
+    for batch in decide(path, source, release, batch_size, release_schedule or ()):
+        digest.update(batch.output.intents, batch.output.orders, batch.output.fills)
+        tables.append(batch.output)
+        days |= days_of(batch.events)
+        nanoseconds += batch.nanoseconds
+        event_no += len(batch.events)
         if progress is not None:
             progress(event_no)
     rows, all_days = tables.joined(), np.array(sorted(days), np.int64)
@@ -143,30 +136,6 @@ def run_backtest(
         starting_equity=starting_equity,
         days=all_days,
     )
-
-
-def _checked(schedule: Sequence[tuple[int, Release | None]]) -> list[tuple[int, int, Release | None]]:
-    """Return (event_no, release number, release), refusing what is not in order."""
-    event_nos = [event_no for event_no, _ in schedule]
-    if any(no < 0 for no in event_nos) or event_nos != sorted(event_nos):
-        raise ReleaseError(f"release schedule at events {event_nos}; expected ascending numbers from 0 on")
-    return [(event_no, number, release) for number, (event_no, release) in enumerate(schedule, start=1)]
-
-
-def _cut_at_releases(
-    batches: Iterator[Array], schedule: list[tuple[int, int, Release | None]]
-) -> Iterator[tuple[Array, list[tuple[int, Release | None]]]]:
-    """Yield pieces of batches with the releases to put in force before each."""
-    first, waiting = 0, list(schedule)
-    for batch in batches:
-        start = 0
-        while start < len(batch):
-            due = [(number, release) for event_no, number, release in waiting if event_no <= first + start]
-            waiting = waiting[len(due) :]
-            end = min(len(batch), waiting[0][0] - first) if waiting else len(batch)
-            yield batch[start:end], due
-            start = end
-        first += len(batch)
 
 
 class _Tables:
