@@ -18,6 +18,6 @@ DAILY_JOB = dg.define_asset_job(
 NIGHTLY_JOB = dg.define_asset_job(
     "nightly_release",
     selection=NIGHTLY,
-    description="Judge the signals, measure the risk, train on all days, weigh the engines, build a candidate, promote it if "
-    "the gates allow; upkeep.",
+    description="Judge the signals, measure the risk, train on all days, weigh the engines, build a candidate, promote "
+    "it if the gates allow; upkeep.",
 )
