@@ -6,6 +6,7 @@ Money is in units of the account's currency. Definitions (``docs`` and tests rep
 - *Daily returns* are taken between the equity at the end of each UTC day on which there were market events, the first
   day against the starting equity. Annualised with 252 days.
 - *Drawdown* is taken on every mark, the finest equity curve that there is.
+- *Event time* stands still between the last event of a UTC day and the first one of the next.
 """
 
 from __future__ import annotations
@@ -17,10 +18,25 @@ from typing import Any
 import numpy as np
 
 from chimera_platform.execution.records import Engine
+from chimera_platform.portfolio.capacity import capacity
+from chimera_platform.portfolio.daily_returns import annual_return, daily_equity, daily_returns, return_metrics
+from chimera_platform.portfolio.drawdown import drawdown_metrics
+from chimera_platform.portfolio.event_time import DAY_DTYPE, EventClock
+from chimera_platform.portfolio.gross_exposure import exposure_metrics
+from chimera_platform.portfolio.ratios import plain, ratio
+from chimera_platform.portfolio.trades import NANOS, TRADE_DTYPE, trade_metrics, trades_of
 
-DAYS_PER_YEAR = 252
-_DAY_NS = 86_400_000_000_000
-_NANOS = 1e9
+__all__ = [
+    "METRIC_NAMES",
+    "PERCENT_METRICS",
+    "TRADE_DTYPE",
+    "Performance",
+    "daily_equity",
+    "engine_metrics",
+    "measure",
+    "trade_metrics",
+    "trades_of",
+]
 
 
 @dataclass(frozen=True)
@@ -40,111 +56,104 @@ class Performance:
     average_trade: float  # mean net profit of the closed trades
     average_win: float
     average_loss: float  # <= 0
-    best_trade: float
-    worst_trade: float
+    best_trade: float  # the largest win
+    worst_trade: float  # the largest loss
+    payoff_ratio: float  # average_win / -average_loss
+    expectancy: float  # average_trade / -average_loss: what a trade earns per unit that a losing one loses
+    winning_streak: int  # most winning trades in a row, by the time of closing
+    losing_streak: int  # a trade that earns nothing ends either
     average_hold_seconds: float  # first fill to last fill of a closed trade
     median_hold_seconds: float
+    hold_seconds_95: float  # 95 % quantile
     longest_hold_seconds: float
     sharpe_per_trade: float  # mean / standard deviation (ddof 1) of the trades' net profits, not annualised
     sharpe: float  # mean / standard deviation (ddof 1) of daily returns × sqrt(252), risk-free rate 0
     sortino: float  # mean / sqrt(mean(min(r, 0)²)) of daily returns × sqrt(252); all days in the denominator
+    volatility: float  # standard deviation (ddof 1) of daily returns × sqrt(252)
+    downside_volatility: float  # sqrt(mean(min(r, 0)²)) of daily returns × sqrt(252)
+    skew: float  # third standardised moment of daily returns
+    kurtosis: float  # fourth standardised moment of daily returns - 3
+    daily_var_95: float  # minus the 5 % quantile of daily returns (linear interpolation)
+    daily_expected_shortfall_95: float  # minus the mean of the floor(0.05 (n - 1)) + 1 lowest daily returns
+    tail_ratio: float  # |95 % quantile| / |5 % quantile| of daily returns
+    stability: float  # R² of a straight line through the cumulated daily log returns
+    best_day: float  # highest daily return
+    worst_day: float
+    winning_days: float  # share of the days with a return above 0
     max_drawdown: float  # deepest fall of equity below its peak, >= 0
     max_drawdown_ratio: float  # deepest fall as a share of the peak that it fell from, in [0, 1]
+    max_drawdown_seconds: float  # event time of the deepest in money, from peak to recovery, or to the end
+    max_drawdown_days: float  # days with events that it touched
+    max_drawdown_open: int  # 1: not recovered at the end
+    longest_drawdown_seconds: float  # event time of the longest of all falls
+    time_under_water: float  # share of event time below the peak
+    time_in_market: float  # share of event time with any position open
+    mean_gross_exposure: float  # sum of the positions' absolute values over equity, mean over event time
+    max_gross_exposure: float
     calmar: float  # compound annual growth rate / max_drawdown_ratio
     annual_return: float  # compound: (final / starting equity) ** (252 / days) - 1
     days: int  # UTC days with market events
     turnover: float  # sum of |price × size| over all fills
+    turnover_per_day: float  # turnover / days / mean equity at the ends of the days
+    capacity: float  # size multiple at which square-root impact eats the profit (portfolio/capacity.py)
     fills: int
 
     def as_dict(self) -> dict[str, float | int | None]:
         """Return the metrics by name; what is not finite becomes None, so that the result is plain JSON."""
-        return {name: _plain(value) for name, value in asdict(self).items()}
+        return {name: plain(value) for name, value in asdict(self).items()}
 
 
 METRIC_NAMES: tuple[str, ...] = tuple(field.name for field in fields(Performance))
 PERCENT_METRICS = frozenset(
-    {"win_rate", "return_total", "max_drawdown_ratio", "annual_return", "probability_of_profit"}
+    {
+        "win_rate",
+        "return_total",
+        "max_drawdown_ratio",
+        "annual_return",
+        "probability_of_profit",
+        "volatility",
+        "downside_volatility",
+        "daily_var_95",
+        "daily_expected_shortfall_95",
+        "best_day",
+        "worst_day",
+        "winning_days",
+        "time_under_water",
+        "time_in_market",
+        "mean_gross_exposure",
+        "max_gross_exposure",
+    }
 )
 """Shown as percentages."""
 
 
-TRADE_DTYPE = np.dtype(
-    [
-        ("intent_no", "<i8"),
-        ("ts_open", "<i8"),  # ns UTC of the first fill
-        ("ts_close", "<i8"),  # ns UTC of the last fill
-        ("size", "<i8"),  # lots bought or sold to open
-        ("position", "<i8"),  # signed lots still open; 0: closed
-        ("realised_nanos", "<i8"),  # before fees
-        ("fees_nanos", "<i8"),
-        ("net_nanos", "<i8"),
-        ("instrument_id", "<i4"),
-        ("engine", "u1"),
-        ("side", "i1"),
-    ]
-)
-
-
-def trades_of(fills: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """Return the trades in the order of their first fills.
-
-    Parameters
-    ----------
-    fills : FILL_DTYPE array in ``fill_no`` order.
-
-    Returns
-    -------
-    TRADE_DTYPE array, one row per intent that has fills; ``position`` 0 marks the closed ones.
-    """
-    numbers, first, group = np.unique(fills["intent_no"], return_index=True, return_inverse=True)
-    trades = np.zeros(len(numbers), TRADE_DTYPE)
-    trades["intent_no"] = numbers
-    opening = fills[first]
-    for name in ("instrument_id", "engine", "side"):
-        trades[name] = opening[name]
-    trades["ts_open"] = opening["ts_event"]
-    np.maximum.at(trades["ts_close"], group, fills["ts_event"])
-    np.add.at(trades["size"], group, np.where(fills["is_exit"] == 0, fills["size"], 0))
-    np.add.at(trades["position"], group, fills["side"].astype(np.int64) * fills["size"])
-    np.add.at(trades["realised_nanos"], group, fills["realised_nanos"])
-    np.add.at(trades["fees_nanos"], group, fills["fee_nanos"])
-    trades["net_nanos"] = trades["realised_nanos"] - trades["fees_nanos"]
-    return trades[np.argsort(first, kind="stable")]
-
-
-def daily_equity(
-    marks: np.ndarray[Any, Any], days: np.ndarray[Any, Any], starting_equity: float
-) -> np.ndarray[Any, Any]:
-    """Return the equity at the end of each day, shape (len(days),).
-
-    Parameters
-    ----------
-    marks : MARK_DTYPE array in ``mark_no`` order.
-    days : UTC day numbers (ns // 86,400e9), ascending; a day without marks keeps the equity of the day before.
-    """
-    last = np.searchsorted(marks["ts_event"] // _DAY_NS, days, side="right")
-    curve = np.concatenate([[starting_equity], marks["equity_nanos"] / _NANOS])
-    return curve[last]
-
-
 def measure(
-    fills: np.ndarray[Any, Any], marks: np.ndarray[Any, Any], days: np.ndarray[Any, Any], starting_equity: float
+    fills: np.ndarray[Any, Any],
+    marks: np.ndarray[Any, Any],
+    days: np.ndarray[Any, Any],
+    starting_equity: float,
+    activity: np.ndarray[Any, Any] | None = None,
+    impact_coefficient: float = 1.0,
 ) -> Performance:
     """Return the metrics of a run.
 
     Parameters
     ----------
     fills, marks : FILL_DTYPE and MARK_DTYPE arrays in row-number order; the marks' last equity is the final one.
-    days : UTC day numbers with market events, ascending.
+    days : DAY_DTYPE rows of the days with market events, ascending. Their numbers alone (int64) do as well; what is
+        about event time is then not defined.
     starting_equity : currency units.
+    activity : MARKET_ACTIVITY_DTYPE rows by instrument_id, for the capacity; None leaves it undefined.
+    impact_coefficient : Y of the square-root law, for the capacity.
     """
-    trades = trades_of(fills)
-    curve = np.concatenate([[starting_equity], marks["equity_nanos"] / _NANOS])
+    numbers, clock, start_ts = _days_and_clock(days, marks)
+    curve = np.concatenate([[starting_equity], marks["equity_nanos"] / NANOS])
     final = float(curve[-1])
-    gross, fees = float(fills["realised_nanos"].sum()) / _NANOS, float(fills["fee_nanos"].sum()) / _NANOS
-    drawdown, drawdown_ratio = _drawdown(curve)
-    returns = _daily_returns(marks, days, starting_equity)
-    annual = _annual_return(final / starting_equity, len(days))
+    gross, fees = float(fills["realised_nanos"].sum()) / NANOS, float(fills["fee_nanos"].sum()) / NANOS
+    falls = drawdown_metrics(curve, np.concatenate([[start_ts], marks["ts_event"]]), clock)
+    annual = annual_return(final / starting_equity, len(numbers))
+    turnover = float(np.abs(fills["cash_nanos"] / NANOS).sum())
+    mean_equity = float(daily_equity(marks, numbers, starting_equity).mean()) if len(numbers) else math.nan
     return Performance(
         net_profit=final - starting_equity,
         gross_profit=gross,
@@ -152,44 +161,18 @@ def measure(
         open_profit=final - starting_equity - gross + fees,
         final_equity=final,
         return_total=final / starting_equity - 1.0,
-        **trade_metrics(trades),
-        sharpe=_sharpe(returns) * math.sqrt(DAYS_PER_YEAR),
-        sortino=_sortino(returns) * math.sqrt(DAYS_PER_YEAR),
-        max_drawdown=drawdown,
-        max_drawdown_ratio=drawdown_ratio,
-        calmar=_ratio(annual, drawdown_ratio),
+        **trade_metrics(trades_of(fills)),
+        **return_metrics(daily_returns(marks, numbers, starting_equity)),
+        **falls,
+        **exposure_metrics(marks, clock),
+        calmar=ratio(annual, falls["max_drawdown_ratio"]),
         annual_return=annual,
-        days=len(days),
-        turnover=float(np.abs(fills["cash_nanos"] / _NANOS).sum()),
+        days=len(numbers),
+        turnover=turnover,
+        turnover_per_day=turnover / len(numbers) / mean_equity if len(numbers) else math.nan,
+        capacity=capacity(fills, activity, impact_coefficient) if activity is not None else math.nan,
         fills=len(fills),
     )
-
-
-def trade_metrics(trades: np.ndarray[Any, Any]) -> dict[str, Any]:
-    """Return those metrics of :class:`Performance` that are about trades alone.
-
-    Parameters
-    ----------
-    trades : TRADE_DTYPE array, of one engine, instrument or all.
-    """
-    closed = trades[trades["position"] == 0]
-    net, hold = closed["net_nanos"] / _NANOS, (closed["ts_close"] - closed["ts_open"]) / 1e9
-    wins, losses = net[net > 0], net[net < 0]
-    return {
-        "trades": len(closed),
-        "open_trades": len(trades) - len(closed),
-        "win_rate": _ratio(len(wins), len(closed)),
-        "profit_factor": _ratio(float(wins.sum()), -float(losses.sum())),
-        "average_trade": _mean(net),
-        "average_win": _mean(wins),
-        "average_loss": _mean(losses),
-        "best_trade": float(net.max()) if len(net) else math.nan,
-        "worst_trade": float(net.min()) if len(net) else math.nan,
-        "average_hold_seconds": _mean(hold),
-        "median_hold_seconds": float(np.median(hold)) if len(hold) else math.nan,
-        "longest_hold_seconds": float(hold.max()) if len(hold) else math.nan,
-        "sharpe_per_trade": _sharpe(net),
-    }
 
 
 def engine_metrics(trades: np.ndarray[Any, Any]) -> dict[str, dict[str, float | int | None]]:
@@ -197,59 +180,16 @@ def engine_metrics(trades: np.ndarray[Any, Any]) -> dict[str, dict[str, float | 
     found = {}
     for engine in Engine:
         own = trades[trades["engine"] == engine]
-        money = {"net_profit": own["net_nanos"].sum() / _NANOS, "fees": own["fees_nanos"].sum() / _NANOS}
-        found[engine.name.lower()] = {name: _plain(value) for name, value in (money | trade_metrics(own)).items()}
+        money = {"net_profit": own["net_nanos"].sum() / NANOS, "fees": own["fees_nanos"].sum() / NANOS}
+        found[engine.name.lower()] = {name: plain(value) for name, value in (money | trade_metrics(own)).items()}
     return found
 
 
-def _daily_returns(
-    marks: np.ndarray[Any, Any], days: np.ndarray[Any, Any], starting_equity: float
-) -> np.ndarray[Any, Any]:
-    curve = np.concatenate([[starting_equity], daily_equity(marks, days, starting_equity)])
-    return curve[1:] / curve[:-1] - 1.0
-
-
-def _drawdown(curve: np.ndarray[Any, Any]) -> tuple[float, float]:
-    """Return the deepest fall below the running peak, in money and as a share of that peak."""
-    peak = np.maximum.accumulate(curve)
-    fall = peak - curve
-    return float(fall.max()), float((fall / peak).max())
-
-
-def _sharpe(values: np.ndarray[Any, Any]) -> float:
-    if len(values) < 2:
-        return math.nan
-    return _ratio(float(values.mean()), float(values.std(ddof=1)))
-
-
-def _sortino(values: np.ndarray[Any, Any]) -> float:
-    if len(values) < 2:
-        return math.nan
-    return _ratio(float(values.mean()), math.sqrt(float(np.mean(np.minimum(values, 0.0) ** 2))))
-
-
-def _annual_return(growth: float, days: int) -> float:
-    """Compound ``growth`` over ``days`` to a year; NaN where it is beyond all numbers, -1 where equity is gone."""
-    if days == 0:
-        return math.nan
-    if growth <= 0.0:
-        return -1.0
-    exponent = math.log(growth) * DAYS_PER_YEAR / days
-    return math.expm1(exponent) if exponent < 700.0 else math.nan
-
-
-def _mean(values: np.ndarray[Any, Any]) -> float:
-    return float(values.mean()) if len(values) else math.nan
-
-
-def _ratio(numerator: float, denominator: float) -> float:
-    """Return the ratio; infinite with the numerator's sign over zero, NaN for zero over zero."""
-    if denominator == 0.0:
-        return math.copysign(math.inf, numerator) if numerator != 0.0 else math.nan
-    return numerator / denominator
-
-
-def _plain(value: Any) -> float | int | None:
-    if isinstance(value, int):
-        return value
-    return float(value) if math.isfinite(value) else None
+def _days_and_clock(
+    days: np.ndarray[Any, Any], marks: np.ndarray[Any, Any]
+) -> tuple[np.ndarray[Any, Any], EventClock | None, int]:
+    """Return the day numbers, event time, and when the run began: at its first event, or at its first mark."""
+    first_mark = int(marks["ts_event"][0]) if len(marks) else 0
+    if days.dtype != DAY_DTYPE:
+        return days, None, first_mark
+    return days["day"], EventClock(days), int(days["first_ts"][0]) if len(days) else first_mark
