@@ -12,8 +12,10 @@ import numpy as np
 
 from chimera_platform.execution.reports import REPORT_DTYPE
 
-REPORTS_MAX = 256  # waiting at once for an instrument; the oldest is delivered early where a further one comes
-CONSUMED_MAX = 32  # price levels an instrument of which own orders have taken lots
+NEVER = int(np.iinfo(np.int64).max)
+REPORTS_MAX = 256  # waiting at once for an instrument
+REPORTS_EARLY = 128  # with more than these waiting, the oldest is delivered before its time
+CONSUMED_MAX = 128  # price levels an instrument of which own orders have taken lots
 
 
 class VenueOrderState(IntEnum):
@@ -47,17 +49,21 @@ VENUE_ORDER_DTYPE = np.dtype(
         ("display_size", "<i8"),  # lots shown at a time; 0: all
         ("shown", "<i8"),  # lots of the part in the book now
         ("volume_seen", "<i8"),  # lots that the market traded since start_ts
+        ("expected_volume", "<f8"),  # lots that the market is expected to trade in a VWAP's time; 0: unknown
         ("ahead", "<f8"),  # lots of others that trade before it at its price; infinite: unknown
         ("level_size", "<f8"),  # lots displayed at its price at the last look
         ("traded", "<f8"),  # lots that traded at its price since the last look
         ("matched", "<i8"),  # lots that the current event fills; 0 between events
         ("refusal", "<u2"),  # OrderReason decided at sending (throttle, chance), 0: none
         ("cancel_reason", "<u2"),  # OrderReason of the cancel
+        ("cancel_refusal", "<u2"),  # OrderReason decided at the cancel's sending, 0: none
+        ("replace_refusal", "<u2"),  # the same of the replacement
         ("owner", "<i2"),  # who of the account it belongs to: the engine
         ("slot", "<i2"),  # index in the instrument's slots
         ("order_type", "u1"),
         ("time_in_force", "u1"),
         ("state", "u1"),  # VenueOrderState
+        ("is_triggered", "u1"),  # 1: the market has reached the stop price
         ("side", "i1"),
     ],
     align=True,
@@ -69,13 +75,15 @@ EXCHANGE_MARKET_DTYPE = np.dtype(
     [
         ("bid", "<i8"),  # ticks, when last tradable
         ("ask", "<i8"),
-        ("last_trade", "<i8"),  # ticks; 0: none yet
+        ("last_trade", "<i8"),  # ticks, where has_traded
         ("next_priority", "<i8"),
         ("next_exec_no", "<i8"),
         ("last_received_ts", "<i8"),  # ns UTC of the last report handed over: the session keeps their order
         ("reports_first", "<i8"),  # ring index
         ("reports_count", "<i8"),
         ("consumed_count", "<i8"),
+        ("members_count", "<i8"),  # L3 orders known to have joined behind own orders
+        ("members_lost", "<i8"),  # own orders of a lower priority may have others behind them that are not known
         ("impact_lots", "<f8"),  # own signed volume, decayed
         ("impact_ts", "<i8"),  # ns UTC of its last update
         ("volume_rate", "<f8"),  # lots/s of the market, exponentially weighted
@@ -83,6 +91,8 @@ EXCHANGE_MARKET_DTYPE = np.dtype(
         ("rate_ts", "<i8"),  # ns UTC of their last update
         ("rate_volume", "<f8"),  # lots traded since
         ("rate_mid", "<f8"),  # half ticks then
+        ("rate_weight", "<f8"),  # of the market seen, 1: as much as the weights ever count
+        ("has_traded", "u1"),  # 1: last_trade is one
         ("is_tradable", "u1"),  # at the last completed source event
         ("is_complete", "u1"),  # 1: the last record applied was the LAST of its source event
         ("is_closed", "u1"),  # 1: between SESSION_CLOSE and SESSION_OPEN
