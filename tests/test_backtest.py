@@ -8,20 +8,32 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from chimera_platform.cli.backtest_command import V1_ENGINES
 from chimera_platform.configuration import Configuration, with_parameters
+from chimera_platform.coordinator import CoordinatorOutput
 from chimera_platform.decision_path import DecisionPath
 from chimera_platform.digest import digest_of
-from chimera_platform.errors import DataError, ReleaseError
-from chimera_platform.execution.records import Engine, IntentReason
+from chimera_platform.errors import DataError, JournalError, ReleaseError
+from chimera_platform.execution.records import (
+    DECISION_DTYPE,
+    FILL_DTYPE,
+    INTENT_DTYPE,
+    MARK_DTYPE,
+    ORDER_EVENT_DTYPE,
+    Engine,
+    IntentReason,
+)
+from chimera_platform.journal.schema import table_named
 from chimera_platform.market.instruments import load_instruments
 from chimera_platform.market.sources import EventSource, open_source
 from chimera_platform.portfolio.performance import trades_of
 from chimera_platform.releases import Release
 from chimera_platform.simulation.backtest import BacktestResult, run_backtest
 from chimera_platform.simulation.market import SimulatedMarket
+from chimera_platform.simulation.out_tables import GROUP_ROWS, OutTables
 from chimera_platform.simulation.report import write_report
 
 MARKET = SimulatedMarket.from_url("sim://?symbols=XAUUSD,XAGUSD&seed=9&days=1", load_instruments())
@@ -122,9 +134,74 @@ def test_metrics_agree_with_the_accounts_own_books(result: BacktestResult) -> No
     assert set(trades["intent_no"]) == entered
     assert m.trades + m.open_trades == len(entered)
     parts = result.engine_metrics
-    assert sum(parts[e.name.lower()]["trades"] for e in Engine) == m.trades
+    assert sum(parts[e.name.lower()]["trades"] or 0 for e in Engine) == m.trades
     assert result.monte_carlo["trades"] == m.trades
     assert m.days == 1
+
+
+def test_without_whole_rows_everything_that_is_said_of_the_run_stays_the_same(
+    result: BacktestResult, tmp_path: Path
+) -> None:
+    light = run_backtest(SOURCE, Configuration(), batch_size=3_000, keep_rows=False)
+    assert light.digest == result.digest
+    assert light.metrics.as_dict() == result.metrics.as_dict()
+    assert light.engine_metrics == result.engine_metrics and light.monte_carlo == result.monte_carlo
+    assert light.trades.tobytes() == result.trades.tobytes()
+    assert light.event_days.tobytes() == result.event_days.tobytes()
+    for name in ("intents", "decisions", "orders", "fills", "marks"):
+        kept, whole = getattr(light, name), getattr(result, name)
+        assert len(kept) == len(whole)
+        for field in kept.dtype.names:
+            assert (kept[field] == whole[field]).all(), (name, field)
+    assert light.intents.nbytes * 15 < result.intents.nbytes
+    write_report(light, tmp_path / "report.html")
+    assert light.digest in (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
+def test_rows_written_as_the_run_goes_on_are_those_of_its_tables(result: BacktestResult, tmp_path: Path) -> None:
+    contents = []
+    for batch_size in (700, 40_000):
+        folder = tmp_path / str(batch_size)
+        run = run_backtest(SOURCE, Configuration(), batch_size=batch_size, out_folder=folder, keep_rows=False)
+        assert run.digest == result.digest
+        assert sorted(path.name for path in folder.iterdir()) == ["fills.parquet", "intents.parquet", "orders.parquet"]
+        contents.append([path.read_bytes() for path in sorted(folder.iterdir())])
+        for name in ("intents", "orders", "fills"):
+            read = table_named(name).from_arrow(pq.read_table(folder / f"{name}.parquet"))
+            assert read.tobytes() == getattr(result, name).tobytes(), name
+    assert contents[0] == contents[1]
+
+
+def test_a_run_that_fails_leaves_the_files_of_the_one_before(tmp_path: Path) -> None:
+    class Broken(Recorded):
+        def batches(self, batch_size: int, start: int = 0) -> Iterator[np.ndarray[Any, Any]]:
+            yield from super().batches(batch_size, start)
+            raise DataError("the file ends here")
+
+    run_backtest(SOURCE, Configuration(), out_folder=tmp_path)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    with pytest.raises(DataError, match="ends here"):
+        run_backtest(Broken(MARKET, 30_000), Configuration(), out_folder=tmp_path)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_rows_go_into_groups_of_one_size(tmp_path: Path) -> None:
+    rows = np.zeros(2 * GROUP_ROWS + 5, FILL_DTYPE)
+    rows["fill_no"] = np.arange(len(rows))
+    nothing = (np.zeros(0, INTENT_DTYPE), np.zeros(0, DECISION_DTYPE), np.zeros(0, ORDER_EVENT_DTYPE))
+    with OutTables(tmp_path) as out:
+        for first in range(0, len(rows), 5_000):
+            out.write(CoordinatorOutput(*nothing, rows[first : first + 5_000], np.zeros(0, MARK_DTYPE)))
+    file = pq.ParquetFile(tmp_path / "fills.parquet")
+    assert [file.metadata.row_group(k).num_rows for k in range(3)] == [GROUP_ROWS, GROUP_ROWS, 5]
+    assert table_named("fills").from_arrow(file.read()).tobytes() == rows.tobytes()
+    assert pq.read_table(tmp_path / "intents.parquet").num_rows == 0
+
+
+def test_a_folder_that_cannot_be_made_is_refused_before_anything_runs(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(JournalError, match="a file stands in the way"):
+        run_backtest(SOURCE, Configuration(), out_folder=tmp_path / "file")
 
 
 def test_progress_is_told_after_each_batch() -> None:

@@ -50,7 +50,6 @@ def backtest(
     """
     from chimera_platform.configuration import load_configuration, with_parameters
     from chimera_platform.execution.records import OrderStatus
-    from chimera_platform.journal.export import write_arrays
     from chimera_platform.simulation.backtest import run_backtest
     from chimera_platform.simulation.report import write_report
     from chimera_platform.warm_up import warm_up
@@ -66,8 +65,9 @@ def backtest(
         configuration = with_parameters(configuration, V1_ENGINES)
     events = open_events(source, format, feed, symbols, instruments, seed)
     first, schedule = _releases(folders, events, release, use_model=not no_ml)
-    result = run_backtest(events, configuration, first, batch_size, schedule, seed)
-    write_arrays({"intents": result.intents, "orders": result.orders, "fills": result.fills}, folders.out)
+    result = run_backtest(
+        events, configuration, first, batch_size, schedule, seed, out_folder=folders.out, keep_rows=False
+    )
     report = folders.reports / "backtest.html"
     write_report(result, report)
     emit(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +24,6 @@ def write_out(run_folder: Path, out_folder: Path, tables: tuple[str, ...] = OUT_
     """
     reader = JournalReader(run_folder)
     return {name: _write(name, reader.batches(name), out_folder) for name in tables}
-
-
-def write_arrays(arrays: Mapping[str, np.ndarray[Any, Any]], out_folder: Path) -> dict[str, int]:
-    """Write whole tables, given by name as arrays of their dtype, as :func:`write_out` writes a journal's."""
-    return {name: _write(name, [rows], out_folder) for name, rows in arrays.items()}
 
 
 def _write(name: str, batches: Iterable[np.ndarray[Any, Any]], out_folder: Path) -> int:

@@ -7,37 +7,25 @@ configuration and releases.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from chimera_platform.configuration import Configuration
-from chimera_platform.coordinator import CoordinatorOutput
 from chimera_platform.decision_path import DecisionPath
-from chimera_platform.digest import RunDigest
-from chimera_platform.execution.records import (
-    DECISION_DTYPE,
-    FILL_DTYPE,
-    INTENT_DTYPE,
-    MARK_DTYPE,
-    ORDER_EVENT_DTYPE,
-)
 from chimera_platform.market.sources import EventSource
 from chimera_platform.portfolio.monte_carlo import bootstrap
-from chimera_platform.portfolio.performance import Performance, engine_metrics, measure, trades_of
+from chimera_platform.portfolio.performance import Performance, engine_metrics, trades_of
 from chimera_platform.releases import Release
 from chimera_platform.simulation.deciding import days_of, decide
+from chimera_platform.simulation.out_tables import OutTables
+from chimera_platform.simulation.run_ledger import TABLES, RunLedger
 
 Array = np.ndarray[Any, Any]
 BATCH_SIZE = 65_536
-_TABLES: tuple[tuple[str, np.dtype[Any]], ...] = (
-    ("intents", INTENT_DTYPE),
-    ("decisions", DECISION_DTYPE),
-    ("orders", ORDER_EVENT_DTYPE),
-    ("fills", FILL_DTYPE),
-    ("marks", MARK_DTYPE),
-)
 
 
 @dataclass(frozen=True)
@@ -47,7 +35,7 @@ class BacktestResult:
     Attributes
     ----------
     intents, decisions, orders, fills, marks : the run's tables in row-number order; the dtypes of
-        :mod:`chimera_platform.execution.records`.
+        :mod:`chimera_platform.execution.records`, or the fields of them that metrics and reports read.
     digest : of intents, orders and fills, 64 hex digits (:mod:`chimera_platform.digest`).
     metrics : of the whole account.
     engine_metrics : engine in lower case → metrics of its own trades; ``net_profit`` there is the realised one.
@@ -58,6 +46,8 @@ class BacktestResult:
     symbols : of the source, by instrument_id.
     starting_equity : currency units.
     days : UTC day numbers with events.
+    event_days : their first and last event, DAY_DTYPE.
+    trades : TRADE_DTYPE, with each one's strategy and regime.
     """
 
     intents: Array
@@ -75,6 +65,8 @@ class BacktestResult:
     symbols: tuple[str, ...]
     starting_equity: float
     days: Array
+    event_days: Array
+    trades: Array
 
     @property
     def events_per_second(self) -> float:
@@ -90,6 +82,8 @@ def run_backtest(
     release_schedule: Sequence[tuple[int, Release | None]] | None = None,
     seed: int = 7,
     progress: Callable[[int], None] | None = None,
+    out_folder: Path | None = None,
+    keep_rows: bool = True,
 ) -> BacktestResult:
     """Run a source through the decision path.
 
@@ -103,55 +97,39 @@ def run_backtest(
         given, as a recorded run's journal has them; event numbers ascend.
     seed : of the Monte Carlo bootstrap, not of anything that decides.
     progress : called with the number of events run, after each batch.
+    out_folder : write ``intents.parquet``, ``orders.parquet`` and ``fills.parquet`` there as the run goes on.
+    keep_rows : keep all fields of all rows in memory; without, the tables of the result have
+        :data:`~chimera_platform.simulation.run_ledger.SUMMARY_FIELDS` alone.
 
     Raises
     ------
     ChimeraError
         If the source, the configuration or a release cannot be used.
     """
-    digest, tables, days = RunDigest(), _Tables(), set[int]()
-    event_no, nanoseconds = 0, 0
     path = DecisionPath(source.universe, configuration)
-    for batch in decide(path, source, release, batch_size, release_schedule or ()):
-        digest.update(batch.output.intents, batch.output.orders, batch.output.fills)
-        tables.append(batch.output)
-        days |= days_of(batch.events)
-        nanoseconds += batch.nanoseconds
-        event_no += len(batch.events)
-        if progress is not None:
-            progress(event_no)
-    rows, all_days = tables.joined(), np.array(sorted(days), np.int64)
-    starting_equity = float(configuration.account.starting_equity)
-    trades = trades_of(rows["fills"])
+    ledger = RunLedger(configuration, tuple(TABLES), whole_rows=keep_rows)
+    nanoseconds = 0
+    with OutTables(out_folder) if out_folder is not None else nullcontext() as out:
+        for batch in decide(path, source, release, batch_size, release_schedule or ()):
+            ledger.take(len(batch.events), days_of(batch.events), batch.output)
+            if out is not None:
+                out.write(batch.output)
+            nanoseconds += batch.nanoseconds
+            if progress is not None:
+                progress(ledger.events)
+    trades = trades_of(ledger.rows("fills"), ledger.rows("intents"))
     return BacktestResult(
-        **rows,
-        digest=digest.hexdigest(),
-        metrics=measure(rows["fills"], rows["marks"], all_days, starting_equity),
+        **{name: ledger.rows(name) for name in TABLES},
+        digest=ledger.digest,
+        metrics=ledger.performance(),
         engine_metrics=engine_metrics(trades),
         monte_carlo=bootstrap(trades["net_nanos"][trades["position"] == 0] / 1e9, seed),
-        events=event_no,
+        events=ledger.events,
         seconds=nanoseconds / 1e9,
         description=source.description,
         symbols=source.universe.symbols,
-        starting_equity=starting_equity,
-        days=all_days,
+        starting_equity=ledger.starting_equity,
+        days=ledger.days["day"],
+        event_days=ledger.days,
+        trades=trades,
     )
-
-
-class _Tables:
-    """The output of all batches, joined once at the end."""
-
-    def __init__(self) -> None:
-        self._parts: dict[str, list[Array]] = {name: [] for name, _ in _TABLES}
-
-    def append(self, output: CoordinatorOutput) -> None:
-        for name, _ in _TABLES:
-            rows = getattr(output, name)
-            if len(rows):
-                self._parts[name].append(rows)
-
-    def joined(self) -> dict[str, Array]:
-        return {
-            name: np.concatenate(self._parts[name]) if self._parts[name] else np.zeros(0, dtype)
-            for name, dtype in _TABLES
-        }

@@ -10,16 +10,17 @@ import numpy as np
 
 from chimera_platform.coordinator import CoordinatorOutput
 from chimera_platform.decision_path import DecisionPath
+from chimera_platform.engines.step import writable
 from chimera_platform.errors import ReleaseError
 from chimera_platform.kernels import kernel
 from chimera_platform.market.sources import EventSource
+from chimera_platform.portfolio.event_time import DAY_DTYPE, DAY_NS, merge_days
 
 if TYPE_CHECKING:
     from chimera_platform.releases import Release
 
 Array = np.ndarray[Any, Any]
 Schedule = Sequence[tuple[int, "Release | None"]]
-DAY_NS = 86_400_000_000_000
 
 
 class DecidedBatch(NamedTuple):
@@ -83,22 +84,31 @@ def _cut_at_releases(
 
 
 @kernel
-def _day_changes(events: Any, day_ns: int, changes: Any) -> int:
-    """Write the UTC day number of the first event and of each one of another day than before; return how many."""
+def _days(events: Any, day_ns: int, days: Any) -> int:
+    """Write a row for the first event's day and for each change of day; return how many."""
     count = 0
     for i in range(events.shape[0]):
-        day = events[i].ts_event // day_ns
-        if count == 0 or day != changes[count - 1]:
-            changes[count] = day
+        ts = events[i].ts_event
+        day = ts // day_ns
+        if count == 0 or day != days[count - 1].day:
+            if count == days.shape[0]:
+                return -1
+            days[count].day = day
+            days[count].first_ts = ts
+            days[count].last_ts = ts
             count += 1
+        row = days[count - 1]
+        row.first_ts = min(row.first_ts, ts)
+        row.last_ts = max(row.last_ts, ts)
     return count
 
 
-def days_of(events: Array) -> set[int]:
-    """Return the UTC day numbers (ns // 86,400e9) of the events."""
-    if len(events) == 0:
-        return set()
-    first, last = int(events["ts_event"][0]) // DAY_NS, int(events["ts_event"][-1]) // DAY_NS
-    changes = np.empty(len(events), np.int64)
-    found = changes[: _day_changes(np.ascontiguousarray(events), DAY_NS, changes)]
-    return {first, last, *found.tolist()}
+def days_of(events: Array) -> Array:
+    """Return the DAY_DTYPE rows of the events' UTC days, ascending; times need not be in order."""
+    contiguous = writable(events)
+    for room in (64, len(events)):
+        days = np.zeros(room, DAY_DTYPE)
+        count = int(_days(contiguous, DAY_NS, days))
+        if count >= 0:
+            break
+    return days[:count] if count < 2 else merge_days(days[:0], days[:count])

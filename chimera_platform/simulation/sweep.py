@@ -22,9 +22,10 @@ from chimera_platform.errors import ConfigurationError
 from chimera_platform.market.events import EVENT_DTYPE
 from chimera_platform.market.instruments import Universe
 from chimera_platform.market.sources import EventSource
+from chimera_platform.portfolio.event_time import DAY_NS
 from chimera_platform.portfolio.performance import Performance
 from chimera_platform.simulation.backtest import BacktestResult, run_backtest
-from chimera_platform.simulation.deciding import DAY_NS, days_of, decide
+from chimera_platform.simulation.deciding import days_of, decide
 from chimera_platform.simulation.run_ledger import RunLedger
 
 if TYPE_CHECKING:
@@ -244,9 +245,8 @@ class _Pool:
             days = days_of(batch.events) if held_days is None else held_days
             ledger.take(len(batch.events), days, batch.output)
             nanoseconds += batch.nanoseconds
-        return SweepResult(
-            number, ledger.performance(), ledger.digest, ledger.events, ledger.intents, ledger.fills, nanoseconds / 1e9
-        )
+        counts = (ledger.events, ledger.intents, len(ledger.rows("fills")))
+        return SweepResult(number, ledger.performance(), ledger.digest, *counts, nanoseconds / 1e9)
 
     def _full(
         self, number: int, source: EventSource, configuration: Configuration, release: Release | None

@@ -11,9 +11,9 @@ import pytest
 from chimera_platform.configuration import Configuration, with_parameters
 from chimera_platform.errors import CapacityError, ConfigurationError
 from chimera_platform.market.instruments import load_instruments
+from chimera_platform.portfolio.event_time import DAY_NS
 from chimera_platform.releases import Release
 from chimera_platform.simulation.backtest import run_backtest
-from chimera_platform.simulation.deciding import DAY_NS
 from chimera_platform.simulation.market import SimulatedMarket
 from chimera_platform.simulation.sweep import HeldEvents, SweepResult, hold, run_days, run_sweep
 
