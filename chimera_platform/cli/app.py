@@ -16,6 +16,7 @@ from chimera_platform.cli import unavailable
 from chimera_platform.cli.backtest_command import backtest
 from chimera_platform.cli.bench import bench
 from chimera_platform.cli.common_options import accept_common_options
+from chimera_platform.cli.compare_command import compare
 from chimera_platform.cli.config_command import configuration
 from chimera_platform.cli.data_commands import bars, book, features
 from chimera_platform.cli.demo import demo
@@ -65,6 +66,7 @@ for _command in (
     run,
     replay,
     backtest,
+    compare,
     sweep,
     book,
     features,
