@@ -13,6 +13,7 @@ import typer
 from chimera_platform import __version__
 from chimera_platform.cli import options as o
 from chimera_platform.cli import unavailable
+from chimera_platform.cli.audit_command import audit
 from chimera_platform.cli.backtest_command import backtest
 from chimera_platform.cli.bench import bench
 from chimera_platform.cli.common_options import accept_common_options
@@ -66,6 +67,7 @@ for _command in (
     run,
     replay,
     backtest,
+    audit,
     compare,
     sweep,
     book,
