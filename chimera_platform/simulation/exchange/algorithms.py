@@ -59,8 +59,9 @@ def target_lots(order: Any, ts: int) -> int:
 
 
 @record_kernel
-def plan_slice(order: Any, ts: int) -> None:
+def plan_slice(market: Any, order: Any, ts: int) -> None:
     """Set when the slice after the one at ``ts`` is due; one that follows volume is called by the market's trades."""
+    market.is_changed = 1
     order.next_slice_ts = order.end_ts
     if not follows_volume(order):
         count, done = slice_count(order), slices_due(order, ts)
@@ -79,7 +80,7 @@ def start_algorithm(market: Any, order: Any) -> None:
 
 
 @record_kernel
-def note_volume(orders: Any, lots: int, ts: int) -> None:
+def note_volume(market: Any, orders: Any, lots: int, ts: int) -> None:
     """Let the orders that follow volume see a trade of the market; a slice that it makes due is sent at ``ts``."""
     for k in range(orders.shape[0]):
         order = orders[k]
@@ -87,6 +88,7 @@ def note_volume(orders: Any, lots: int, ts: int) -> None:
             order.volume_seen += lots
             if target_lots(order, ts) > order.filled:
                 order.next_slice_ts = min(order.next_slice_ts, ts)
+                market.is_changed = 1
 
 
 @record_kernel
@@ -100,7 +102,7 @@ def trade_slice(venue: Any, session: Any, market: Any, orders: Any, order: Any, 
     if order.state == DONE:
         return
     if ts < order.end_ts:
-        plan_slice(order, ts)
+        plan_slice(market, order, ts)
         return
     reason = _NO_LIQUIDITY if market.is_tradable == 1 else _VENUE_CLOSED
     end_order(venue, session, market, order, _CANCELLED, stopped if stopped != NO_REASON else reason, ts)

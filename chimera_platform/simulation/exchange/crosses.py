@@ -18,15 +18,6 @@ def is_crossed(market: Any, order: Any) -> bool:
 
 
 @record_kernel
-def is_any_crossed(market: Any, orders: Any) -> bool:
-    """Return whether the opposite side has reached a resting order."""
-    found = False
-    for k in range(orders.shape[0]):
-        found = found or is_crossed(market, orders[k])
-    return found
-
-
-@record_kernel
 def fill_crossed(venue: Any, session: Any, market: Any, orders: Any, book: Any, ts: int) -> None:
     """Fill the crossed resting orders, by price and time, each as maker at its own price."""
     for side in (1, -1):

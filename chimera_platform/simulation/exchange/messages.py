@@ -123,6 +123,7 @@ def send_order(
     order.state = _IN_FLIGHT
     order.side = side
     order.is_triggered = 0
+    market.is_changed = 1
 
 
 @record_kernel
@@ -139,6 +140,7 @@ def send_cancel(venue: Any, session: Any, market: Any, order: Any, reason: int, 
     order.cancel_ts = max(arrival_ts(venue, session, ts), order.arrive_ts)
     if order.replace_ts != NEVER:
         order.cancel_ts = max(order.cancel_ts, order.replace_ts)
+    market.is_changed = 1
 
 
 @record_kernel
@@ -156,3 +158,4 @@ def send_replace(venue: Any, session: Any, market: Any, order: Any, price: int, 
     order.replace_ts = max(arrival_ts(venue, session, ts), order.arrive_ts)
     if order.cancel_ts != NEVER:
         order.replace_ts = max(order.replace_ts, order.cancel_ts + 1)
+    market.is_changed = 1

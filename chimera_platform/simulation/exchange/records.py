@@ -13,6 +13,7 @@ import numpy as np
 from chimera_platform.execution.reports import REPORT_DTYPE
 
 NEVER = int(np.iinfo(np.int64).max)
+NO_BID = -NEVER
 REPORTS_MAX = 256  # waiting at once for an instrument
 REPORTS_EARLY = 128  # with more than these waiting, the oldest is delivered before its time
 CONSUMED_MAX = 128  # price levels an instrument of which own orders have taken lots
@@ -92,6 +93,16 @@ EXCHANGE_MARKET_DTYPE = np.dtype(
         ("rate_volume", "<f8"),  # lots traded since
         ("rate_mid", "<f8"),  # half ticks then
         ("rate_weight", "<f8"),  # of the market seen, 1: as much as the weights ever count
+        ("due_ts", "<i8"),  # ns UTC, when the venue has something to do for an own order; NEVER
+        ("own_bid", "<i8"),  # ticks, the best own resting buy; NO_BID
+        ("own_ask", "<i8"),  # ticks, the best own resting sell; NEVER
+        ("alive", "<i8"),  # own orders that the venue has anything to do with
+        ("resting", "<i8"),  # of them in the book
+        ("waiting", "<i8"),  # stops not triggered
+        ("following", "<i8"),  # VWAPs at work
+        ("hidden", "<i8"),  # icebergs whose next part is not yet shown
+        ("is_changed", "u1"),  # 1: these eight are to be counted anew
+        ("is_queue_changed", "u1"),  # 1: a level with an own order has had a record since the queues were looked at
         ("has_traded", "u1"),  # 1: last_trade is one
         ("is_tradable", "u1"),  # at the last completed source event
         ("is_complete", "u1"),  # 1: the last record applied was the LAST of its source event

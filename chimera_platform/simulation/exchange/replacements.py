@@ -72,7 +72,7 @@ def accept_replacement(venue: Any, session: Any, market: Any, orders: Any, order
     if order.state == WAITING:
         return
     if is_algorithm(order):
-        plan_slice(order, ts)
+        plan_slice(market, order, ts)
     elif order.price == order.replace_price and order.size <= order.replace_size:
         reduce_shown(order)
     else:

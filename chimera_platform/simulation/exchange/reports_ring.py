@@ -37,7 +37,8 @@ def add_report(
 ) -> None:
     """Put a report of ``order``, as it is now, on its way; what happened, happened at ``ts`` (ns UTC).
 
-    The caller has asked :func:`has_room`.
+    The caller has asked :func:`has_room`. Whatever changes an order's state is reported, so the market's counts of
+    its orders are known to be old here.
     """
     latency_ns = draw_latency(
         venue.report_quantiles_ns, venue.report_quantiles, venue.seed + REPORT_LEG, session.messages
@@ -46,6 +47,7 @@ def add_report(
     market.last_received_ts = max(market.last_received_ts, ts + latency_ns)
     report = market.reports[(market.reports_first + market.reports_count) % REPORTS_MAX]
     market.reports_count += 1
+    market.is_changed = 1
     report.order_no = order.order_no
     report.exec_no = market.next_exec_no
     market.next_exec_no += 1

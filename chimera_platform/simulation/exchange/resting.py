@@ -13,6 +13,7 @@ from chimera_platform.simulation.exchange.queue_models import is_resting, join_q
 def rest(market: Any, order: Any, book: Any) -> None:
     """Put ``order`` behind everything that is displayed at its price, and behind own orders there."""
     show(market, order)
+    market.is_changed = 1
     join_queue(order, book)
 
 

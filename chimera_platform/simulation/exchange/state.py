@@ -35,8 +35,10 @@ def new_exchange(instruments: int, slots: int, venues: int = 1, is_exact: bool =
     """
     orders = np.zeros((instruments, slots), VENUE_ORDER_DTYPE)
     orders["slot"] = np.arange(slots)
+    markets = np.zeros(instruments, EXCHANGE_MARKET_DTYPE)
+    markets["is_changed"] = 1
     return Exchange(
-        np.zeros(instruments, EXCHANGE_MARKET_DTYPE),
+        markets,
         orders,
         new_members(instruments, is_exact),
         np.zeros(venues, SESSION_DTYPE),

@@ -28,7 +28,7 @@ from chimera_platform.market.events import EventFlag, EventKind, StatusCode
 from chimera_platform.simulation.exchange.algorithms import note_volume, trade_slice
 from chimera_platform.simulation.exchange.arrivals import EXPIRED, TIME_TO_LIVE, arrive, enter_book
 from chimera_platform.simulation.exchange.consumed import refresh_consumed
-from chimera_platform.simulation.exchange.crosses import fill_crossed, is_any_crossed
+from chimera_platform.simulation.exchange.crosses import fill_crossed
 from chimera_platform.simulation.exchange.impact import follow_rates
 from chimera_platform.simulation.exchange.lifecycle import (
     DAY,
@@ -39,11 +39,17 @@ from chimera_platform.simulation.exchange.lifecycle import (
     WORKING,
     end_order,
     fill,
-    is_alive,
     report_state,
 )
+from chimera_platform.simulation.exchange.overview import (
+    count_orders,
+    due_ts,
+    is_own_crossed,
+    is_queue_look_due,
+    next_due,
+    note_level,
+)
 from chimera_platform.simulation.exchange.queue_models import queue_on_book, queue_on_cancel, queue_on_trade
-from chimera_platform.simulation.exchange.records import NEVER
 from chimera_platform.simulation.exchange.replacements import cancel, replace
 from chimera_platform.simulation.exchange.reports_ring import has_room
 from chimera_platform.simulation.exchange.resting import refill_all
@@ -54,38 +60,6 @@ _LAST, _SNAPSHOT = int(EventFlag.LAST), int(EventFlag.SNAPSHOT)
 _OPEN, _CLOSE = int(StatusCode.SESSION_OPEN), int(StatusCode.SESSION_CLOSE)
 _TRIGGERED, _SESSION_CLOSE = int(ReportKind.TRIGGERED), int(OrderReason.SESSION_CLOSE)
 ACTION_REPORTS = 72  # room for a walk through all levels, and for what ends it
-
-
-@record_kernel
-def due_ts(order: Any, is_complete: int) -> int:
-    """Return when (ns UTC) the venue has something to do with the slot's order, NEVER where it has nothing.
-
-    What needs a complete book is not due while there is none.
-    """
-    if order.state == IN_FLIGHT:
-        return order.arrive_ts if is_complete == 1 else NEVER
-    due = NEVER
-    if order.state != 0:
-        due = order.cancel_ts
-        if is_complete == 1:
-            due = min(due, order.replace_ts)
-    if order.state == WAITING or order.state == WORKING:
-        due = min(due, order.expire_ts)
-        if is_complete == 1:
-            due = min(due, order.next_slice_ts)
-    return due
-
-
-@record_kernel
-def next_due(market: Any, orders: Any, ts: int) -> int:
-    """Return the slot that is due first before ``ts``, the lower order_no at one time; -1 where none is."""
-    found, first = -1, ts
-    for k in range(orders.shape[0]):
-        if orders[k].state != 0:
-            due = due_ts(orders[k], market.is_complete)
-            if due < first or (found >= 0 and due == first and orders[k].order_no < orders[found].order_no):
-                found, first = k, due
-    return found
 
 
 @record_kernel
@@ -128,6 +102,33 @@ def fill_matched(venue: Any, session: Any, market: Any, orders: Any, ts: int) ->
 
 
 @record_kernel
+def do_what_is_due(venue: Any, session: Any, market: Any, orders: Any, book: Any, ts: int) -> None:
+    """Do what own orders are due for before ``ts``, in the order of time."""
+    k = next_due(market, orders, ts)
+    while k >= 0 and has_room(market, ACTION_REPORTS):
+        act(venue, session, market, orders, orders[k], book)
+        k = next_due(market, orders, ts)
+    count_orders(market, orders)
+
+
+@record_kernel
+def is_trade(event: Any) -> bool:
+    """Return whether ``event`` is a trade of the market."""
+    return (event.kind == _TRADE or event.kind == _EXECUTE) and event.flags & _SNAPSHOT == 0
+
+
+@record_kernel
+def meet_trade(venue: Any, session: Any, market: Any, orders: Any, members: Any, event: Any, ts: int) -> None:
+    """Let a trade of the market trigger stops, count for VWAPs, and fill resting orders."""
+    if market.waiting > 0:
+        note_trade_at_stops(orders, event.price)
+    if market.following > 0:
+        note_volume(market, orders, event.size, ts)
+    if market.resting > 0 and queue_on_trade(venue, market, orders, members, event):
+        fill_matched(venue, session, market, orders, ts)
+
+
+@record_kernel
 def before_event(
     venue: Any, session: Any, market: Any, orders: Any, members: Any, book: Any, event: Any, ts: int
 ) -> None:
@@ -140,25 +141,21 @@ def before_event(
     members : MEMBERS_DTYPE (…,), the instrument's table.
     book, event : records of BOOK_DTYPE and EVENT_DTYPE.
     """
-    k = next_due(market, orders, ts)
-    while k >= 0 and has_room(market, ACTION_REPORTS):
-        act(venue, session, market, orders, orders[k], book)
-        k = next_due(market, orders, ts)
-    queue_on_cancel(venue, market, orders, members, event)
-    if market.is_tradable == 0:
-        return
-    if (event.kind == _TRADE or event.kind == _EXECUTE) and event.flags & _SNAPSHOT == 0:
-        note_trade_at_stops(orders, event.price)
-        note_volume(orders, event.size, ts)
-        if queue_on_trade(venue, market, orders, members, event):
-            fill_matched(venue, session, market, orders, ts)
+    count_orders(market, orders)
+    if market.due_ts < ts:
+        do_what_is_due(venue, session, market, orders, book, ts)
+    if market.resting > 0:
+        note_level(market, orders, event)
+        queue_on_cancel(venue, market, orders, members, event)
+    if market.is_tradable == 1 and event.kind >= _EXECUTE and is_trade(event):
+        meet_trade(venue, session, market, orders, members, event, ts)
 
 
 @record_kernel
 def follow_market(venue: Any, market: Any, book: Any, event: Any) -> None:
     """Keep the touch, the last trade, the session and the market's rates, after ``book`` has had ``event``."""
     market.is_complete = 1 if event.flags & _LAST != 0 else 0
-    if (event.kind == _TRADE or event.kind == _EXECUTE) and event.flags & _SNAPSHOT == 0:
+    if is_trade(event):
         market.last_trade = event.price
         market.has_traded = 1
     elif event.kind == _STATUS:
@@ -206,19 +203,24 @@ def after_event(
         return
     if market.is_closed == 1:
         end_session(venue, session, market, orders, ts)
+    count_orders(market, orders)
     if market.is_tradable == 0:
         return
-    queue_on_book(venue, market, orders, book)
-    if is_any_crossed(market, orders):
-        fill_crossed(venue, session, market, orders, book, ts)
-    release_stops(venue, session, market, orders, book, ts)
-    refill_all(orders, market, book)
+    if market.resting > 0:
+        if is_queue_look_due(market, orders, book):
+            queue_on_book(venue, market, orders, book)
+            market.is_queue_changed = 0
+        if is_own_crossed(market):
+            fill_crossed(venue, session, market, orders, book, ts)
+    if market.waiting > 0:
+        release_stops(venue, session, market, orders, book, ts)
+    count_orders(market, orders)
+    if market.hidden > 0:
+        refill_all(orders, market, book)
 
 
 @record_kernel
 def is_exchange_idle(market: Any, orders: Any) -> bool:
     """Return whether there is nothing to do but :func:`follow_market`: no order alive, no report under way."""
-    is_busy = market.reports_count > 0
-    for k in range(orders.shape[0]):
-        is_busy = is_busy or is_alive(orders[k])
-    return not is_busy
+    count_orders(market, orders)
+    return market.alive == 0 and market.reports_count == 0
