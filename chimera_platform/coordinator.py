@@ -142,12 +142,13 @@ class Coordinator:
         self._state.account["engine_weight"][0] = weights
         self._state.account["release_no"] = release_no
 
-    def close_down(self) -> None:
+    def close_down(self, *, is_closing: bool = True) -> None:
         """Take no new risk from here on: intents are refused, entries withdrawn, positions closed (``FLATTEN``).
 
-        This is part of the state, and changes the run's output like an event does.
+        With ``is_closing`` False risk may be taken again; exits that are under way go on. Either is part of the state,
+        and changes the run's output like an event does.
         """
-        self._state.account["closing"] = 1
+        self._state.account["closing"] = 1 if is_closing else 0
 
     def run(self, events: Array, first_event_no: int, intents: Array) -> CoordinatorOutput:
         """Run a batch of the market's events with the intents that they gave rise to.
