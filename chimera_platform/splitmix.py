@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from chimera_platform.kernels import kernel
@@ -13,7 +15,7 @@ _UNIT = 2.0**-53
 
 
 @kernel
-def mix64(state: int) -> int:
+def mix64(state: Any) -> Any:
     """Return 64 well-mixed bits of ``state`` (u8)."""
     z = (state ^ (state >> _S30)) * _MIX_A
     z = (z ^ (z >> _S27)) * _MIX_B

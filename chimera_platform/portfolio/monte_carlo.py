@@ -1,98 +1,135 @@
-"""What the same trades could have brought in another order and mixture: a seeded bootstrap of a run's trades.
+"""What else the same run could have brought: its trades and days resampled, and its entries and sides at random.
 
-Each path draws as many trades as there were, with replacement (Efron 1979). It assumes that trades are independent
-of each other; clustered losses make the true spread wider.
+Two questions, two kinds of paths. *How much luck is in the result?* The stationary bootstrap (Politis & Romano 1994)
+draws blocks of consecutive trades, or days, so that winning and losing spells stay together; the blocks' mean length is
+that of Politis & White (2004, corrected by Patton et al. 2009). *Do the decisions know something?* The nulls keep the
+trades and their costs but draw the moment of entry (:mod:`chimera_platform.portfolio.random_entries`) or the side.
 """
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
 
-from chimera_platform.kernels import kernel
+from chimera_platform.portfolio.market_path import MarketPaths
+from chimera_platform.portfolio.random_entries import random_entries
+from chimera_platform.portfolio.resampled_paths import (
+    QUANTILES,
+    SUMMARY,
+    block_paths,
+    cone_points,
+    flipped_paths,
+    summary,
+)
+from chimera_platform.portfolio.trade_moves import TradeMoves
+from chimera_platform.signals.block_bootstrap import optimal_block_length
+from chimera_platform.splitmix import GAMMA, mix64
 
+__all__ = ["PATHS", "QUANTILES", "bootstrap", "monte_carlo", "p_value", "random_sides"]
+Array = np.ndarray[Any, Any]
 PATHS = 1_000
-QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
-_MIX_A, _MIX_B = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
-_GAMMA = np.uint64(0x9E3779B97F4A7C15)
-_S27, _S30, _S31, _S32 = np.uint64(27), np.uint64(30), np.uint64(31), np.uint64(32)
+_TRADES, _DAYS, _ENTRIES, _SIDES = range(4)
 
 
-@kernel
-def _paths(profits: Any, seed: Any, totals: Any, drawdowns: Any) -> None:
-    """Fill one total and one deepest drawdown per path.
-
-    Trades are drawn by SplitMix64 (Steele, Lea and Flood 2014): the upper 32 bits, scaled to the number of trades.
-    """
-    count = np.uint64(profits.shape[0])
-    state = np.uint64(seed)
-    for path in range(totals.shape[0]):
-        total, peak, drawdown = 0.0, 0.0, 0.0
-        for _ in range(profits.shape[0]):
-            state += _GAMMA
-            z = (state ^ (state >> _S30)) * _MIX_A
-            z = (z ^ (z >> _S27)) * _MIX_B
-            z ^= z >> _S31
-            total += profits[np.int64(((z >> _S32) * count) >> _S32)]
-            peak = max(peak, total)
-            drawdown = max(drawdown, peak - total)
-        totals[path] = total
-        drawdowns[path] = drawdown
-
-
-def bootstrap(profits: np.ndarray[Any, Any], seed: int, paths: int = PATHS) -> dict[str, Any]:
-    """Resample trades and summarise the paths.
+def bootstrap(
+    profits: Array, seed: int, paths: int = PATHS, block_length: float | None = None, stream: int = _TRADES
+) -> dict[str, Any]:
+    """Resample profits in blocks and summarise the paths.
 
     Parameters
     ----------
-    profits : net profit of each closed trade, currency units, shape (n,), n < 2**32.
+    profits : net profit of each closed trade, or of each day, in their order; currency units, shape (n,), n < 2**32.
     seed : of the draws; the same seed gives the same result on every machine.
     paths : how many, at least 1.
+    block_length : mean length of the blocks, at least 1 (1: independent draws; Efron 1979); None: the optimal one.
+    stream : number of the sequence of draws under the seed, so that several kinds do not share one.
 
     Returns
     -------
     dict
-        ``paths``, ``trades``, ``seed``; of the paths' total profit ``mean``, ``median``, ``std`` (ddof 1; 0 for a
-        single path), ``best``, ``worst``, ``quantiles`` ("0.05" → value, linear interpolation),
-        ``probability_of_profit`` (share of totals above 0), ``var_95`` (minus the 5 % quantile) and
-        ``expected_shortfall_95`` (minus the mean of what is at or below it); of the paths' deepest drawdown
-        ``drawdown_median`` and ``drawdown_95`` (95 % quantile). All None without trades.
+        ``paths``, ``trades`` (n), ``seed``, ``block_length``, and what
+        :func:`~chimera_platform.portfolio.resampled_paths.summary` returns; all but the first three None without
+        profits.
     """
-    totals, drawdowns = np.empty(paths), np.empty(paths)
     head: dict[str, Any] = {"paths": paths, "trades": len(profits), "seed": seed}
     if len(profits) == 0:
-        return head | dict.fromkeys(_SUMMARY)
-    _paths(np.ascontiguousarray(profits, "<f8"), np.uint64(seed % 2**64), totals, drawdowns)
-    quantiles = np.quantile(totals, QUANTILES)
-    low = float(np.quantile(totals, 0.05))
-    values = (
-        float(math.fsum(totals) / paths),
-        float(np.median(totals)),
-        float(totals.std(ddof=1)) if paths > 1 else 0.0,
-        float(totals.max()),
-        float(totals.min()),
-        {str(q): float(v) for q, v in zip(QUANTILES, quantiles, strict=True)},
-        float(np.mean(totals > 0.0)),
-        -low,
-        -float(totals[totals <= low].mean()),
-        float(np.median(drawdowns)),
-        float(np.quantile(drawdowns, 0.95)),
-    )
-    return head | dict(zip(_SUMMARY, values, strict=True))
+        return head | {"block_length": None} | dict.fromkeys(SUMMARY)
+    values = np.ascontiguousarray(profits, "<f8")
+    length = optimal_block_length(values) if block_length is None else float(block_length)
+    at, totals, falls = _tables(len(values), paths)
+    block_paths(values, _stream_seed(seed, stream), length, at, totals, falls)
+    return head | {"block_length": length} | summary(totals, falls, at)
 
 
-_SUMMARY = (
-    "mean",
-    "median",
-    "std",
-    "best",
-    "worst",
-    "quantiles",
-    "probability_of_profit",
-    "var_95",
-    "expected_shortfall_95",
-    "drawdown_median",
-    "drawdown_95",
-)
+def random_sides(moves: TradeMoves, seed: int, paths: int = PATHS) -> dict[str, Any]:
+    """Return the paths in which each trade's side is drawn anew, at its own times and costs (a sign-flip test).
+
+    Parameters
+    ----------
+    moves : of the closed trades.
+    seed, paths : as for :func:`bootstrap`.
+
+    Returns
+    -------
+    dict
+        As :func:`bootstrap` without ``block_length``, with ``observed`` (what the trades earned) and ``p_value``.
+    """
+    head: dict[str, Any] = {"paths": paths, "trades": len(moves.moved), "seed": seed}
+    if len(moves.moved) == 0:
+        return head | {"observed": None, "p_value": None} | dict.fromkeys(SUMMARY)
+    at, totals, falls = _tables(len(moves.moved), paths)
+    flipped_paths(moves.moved, moves.cost, _stream_seed(seed, _SIDES), at, totals, falls)
+    observed = float((moves.moved - moves.cost).sum())
+    return head | {"observed": observed, "p_value": p_value(observed, totals[:, -1])} | summary(totals, falls, at)
+
+
+def p_value(observed: float, totals: Array) -> float:
+    """Return (1 + paths that earned at least ``observed``) / (1 + paths): the chance of it under the null."""
+    return (1 + int((totals >= observed).sum())) / (1 + len(totals))
+
+
+def monte_carlo(
+    profits: Array,
+    daily_profits: Array,
+    seed: int,
+    moves: TradeMoves | None = None,
+    market: MarketPaths | None = None,
+    paths: int = PATHS,
+) -> dict[str, Any]:
+    """Return every kind of resampling of a run.
+
+    Parameters
+    ----------
+    profits : net profit of each closed trade in the order of closing, currency units.
+    daily_profits : change of equity over each day with events, currency units.
+    seed, paths : as for :func:`bootstrap`.
+    moves : of the closed trades, for the nulls; None leaves them out.
+    market : the mids that the run saw, for the null of entries; None leaves it out.
+
+    Returns
+    -------
+    dict
+        The keys of :func:`bootstrap` of the trades; ``by_days``: those of the days (``trades`` there is ``days``);
+        ``null``: :func:`~chimera_platform.portfolio.random_entries.random_entries`, ``null_sides``:
+        :func:`random_sides`, each None where its input is missing.
+    """
+    by_days = bootstrap(daily_profits, seed, paths, stream=_DAYS)
+    by_days["days"] = by_days.pop("trades")
+    null = null_sides = None
+    if moves is not None:
+        null_sides = random_sides(moves, seed, paths)
+        if market is not None:
+            null = random_entries(moves, market, _stream_seed(seed, _ENTRIES), paths, cone_points)
+            null["seed"] = seed
+    return bootstrap(profits, seed, paths) | {"by_days": by_days, "null": null, "null_sides": null_sides}
+
+
+def _tables(count: int, paths: int) -> tuple[Array, Array, Array]:
+    at = cone_points(count)
+    return at, np.empty((paths, len(at))), np.empty((paths, len(at)))
+
+
+def _stream_seed(seed: int, stream: int) -> np.uint64:
+    with np.errstate(over="ignore"):
+        return np.uint64(mix64(np.uint64(seed % 2**64) + GAMMA * np.uint64(stream)))
