@@ -1,4 +1,7 @@
-"""Generic tables in Parquet files. The columns: see ``table``; in errors, a line is the row's number from 1."""
+"""Parquet files: generic tables (the columns: see ``table``), and events as they are (``event_file``).
+
+In errors, a line is the row's number from 1.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from chimera_platform.errors import DataError
+from chimera_platform.market.formats.event_file import event_file_stream, is_event_file
 from chimera_platform.market.formats.stream import Stream
 from chimera_platform.market.formats.table import is_event_table, order_resolver, table_columns, table_events
 from chimera_platform.market.formats.text import Block, TimeOrder, has_magic
@@ -25,7 +29,10 @@ _TYPES: dict[str, type[pl.DataType]] = {"number": pl.Float64, "integer": pl.Int6
 
 def recognises(path: Path) -> bool:
     """Return whether ``path`` is a Parquet file with our column names."""
-    return has_magic(path, b"PAR1") and is_event_table(_open(path).schema_arrow.names)
+    if not has_magic(path, b"PAR1"):
+        return False
+    schema = _open(path).schema_arrow
+    return is_event_file(schema) or is_event_table(schema.names)
 
 
 def open_streams(
@@ -36,7 +43,10 @@ def open_streams(
 
 
 def _stream(path: Path, instruments: Mapping[str, Instrument]) -> Stream:
-    names = _open(path).schema_arrow.names
+    file = _open(path)
+    if is_event_file(file.schema_arrow):
+        return event_file_stream(path, file, instruments)
+    names = file.schema_arrow.names
     shape, _ = table_columns(str(path), names)
 
     def chunks(ids: Mapping[str, int]) -> Iterator[np.ndarray[Any, Any]]:
