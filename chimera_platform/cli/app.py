@@ -29,6 +29,7 @@ from chimera_platform.cli.quality_command import quality
 from chimera_platform.cli.serve import serve
 from chimera_platform.cli.signals_command import signals
 from chimera_platform.cli.sweep_command import sweep
+from chimera_platform.cli.venue_command import venue
 from chimera_platform.cli.warehouse_commands import ingest, rebuild, sql
 from chimera_platform.configuration_layers import note_command_line, take_assignments
 from chimera_platform.errors import ChimeraError

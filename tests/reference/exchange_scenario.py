@@ -111,10 +111,14 @@ class Scenario:
 
     # ---- what comes of it
 
+    def records(self) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+        """Return the events (EVENT_DTYPE) and the messages in the order of time (SCRIPT_DTYPE)."""
+        messages = sorted(self.messages, key=lambda row: row["ts"])
+        return _records(EVENT_DTYPE, self.events), _records(SCRIPT_DTYPE, messages)
+
     def rows(self) -> np.ndarray[Any, Any]:
         """Return the reports: REPORT_DTYPE."""
-        messages = sorted(self.messages, key=lambda row: row["ts"])
-        events, script = _records(EVENT_DTYPE, self.events), _records(SCRIPT_DTYPE, messages)
+        events, script = self.records()
         return run_script_on_events([events], 0, self.settings, script)
 
     def reports(self, order_id: int | None = None) -> list[str]:

@@ -16,7 +16,7 @@ from chimera_platform.market.book import apply_event, new_books
 from chimera_platform.simulation.exchange.lifecycle import is_alive
 from chimera_platform.simulation.exchange.messages import send_cancel, send_order, send_replace
 from chimera_platform.simulation.exchange.records import NEVER, REPORTS_MAX
-from chimera_platform.simulation.exchange.reports_ring import drop_report, has_report, next_report
+from chimera_platform.simulation.exchange.reports_ring import copy_report, drop_report, has_report, next_report
 from chimera_platform.simulation.exchange.settings import QueueModel, VenueSettings, venue_record
 from chimera_platform.simulation.exchange.state import new_exchange
 from chimera_platform.simulation.exchange.step import after_event, before_event, follow_market
@@ -109,7 +109,7 @@ def _send(venue: Any, session: Any, market: Any, orders: Any, used: int, row: An
 def _take_reports(market: Any, reports: Any, count: int, ts: int) -> int:
     """Copy the reports that the client has at ``ts``; return how many there are now."""
     while has_report(market, ts):
-        reports[count] = next_report(market)
+        copy_report(next_report(market), reports[count])
         drop_report(market)
         count += 1
     return count

@@ -81,6 +81,26 @@ def next_report(market: Any) -> Any:
 
 
 @record_kernel
+def copy_report(report: Any, target: Any) -> None:
+    """Copy a report field by field: a record's padding bytes stay what they are in ``target``."""
+    target.order_no = report.order_no
+    target.exec_no = report.exec_no
+    target.ts_venue = report.ts_venue
+    target.ts_received = report.ts_received
+    target.price = report.price
+    target.lots = report.lots
+    target.size = report.size
+    target.filled = report.filled
+    target.bid_price = report.bid_price
+    target.ask_price = report.ask_price
+    target.reason = report.reason
+    target.slot = report.slot
+    target.kind = report.kind
+    target.liquidity = report.liquidity
+    target.side = report.side
+
+
+@record_kernel
 def drop_report(market: Any) -> None:
     """Forget the oldest report: the client has it."""
     market.reports_first = (market.reports_first + 1) % REPORTS_MAX

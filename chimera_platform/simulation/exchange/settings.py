@@ -114,7 +114,7 @@ class VenueSettings(Settings):
 
 VENUE_DTYPE = np.dtype(
     [
-        *((name, record_dtype(VenueSettings).fields[name][0]) for name in record_dtype(VenueSettings).names or ()),
+        *((name, record_dtype(VenueSettings)[name]) for name in record_dtype(VenueSettings).names or ()),
         ("queue_model", "<i8"),  # QueueModelCode
         ("self_trade_prevention", "<i8"),  # SelfTradeCode
         # quantile tables: a constant latency is a table of one
