@@ -26,7 +26,7 @@ from chimera_platform.portfolio.trade_moves import TradeMoves
 from chimera_platform.signals.block_bootstrap import optimal_block_length
 from chimera_platform.splitmix import GAMMA, mix64
 
-__all__ = ["PATHS", "QUANTILES", "bootstrap", "monte_carlo", "p_value", "random_sides"]
+__all__ = ["PATHS", "QUANTILES", "bootstrap", "monte_carlo", "p_value", "random_sides", "without_cones"]
 Array = np.ndarray[Any, Any]
 PATHS = 1_000
 _TRADES, _DAYS, _ENTRIES, _SIDES = range(4)
@@ -110,12 +110,14 @@ def monte_carlo(
     Returns
     -------
     dict
-        The keys of :func:`bootstrap` of the trades; ``by_days``: those of the days (``trades`` there is ``days``);
+        The keys of :func:`bootstrap` of the trades; ``by_days``: those of the days (``days`` instead of ``trades``), None
+        for a single day, whose mixtures are all the same;
         ``null``: :func:`~chimera_platform.portfolio.random_entries.random_entries`, ``null_sides``:
         :func:`random_sides`, each None where its input is missing.
     """
-    by_days = bootstrap(daily_profits, seed, paths, stream=_DAYS)
-    by_days["days"] = by_days.pop("trades")
+    by_days = bootstrap(daily_profits if len(daily_profits) > 1 else daily_profits[:0], seed, paths, stream=_DAYS)
+    del by_days["trades"]
+    by_days["days"] = len(daily_profits)
     null = null_sides = None
     if moves is not None:
         null_sides = random_sides(moves, seed, paths)
@@ -123,6 +125,15 @@ def monte_carlo(
             null = random_entries(moves, market, _stream_seed(seed, _ENTRIES), paths, cone_points)
             null["seed"] = seed
     return bootstrap(profits, seed, paths) | {"by_days": by_days, "null": null, "null_sides": null_sides}
+
+
+def without_cones(result: dict[str, Any]) -> dict[str, Any]:
+    """Return a result without the curves, for reading."""
+    return {
+        name: without_cones(value) if isinstance(value, dict) else value
+        for name, value in result.items()
+        if name != "cone"
+    }
 
 
 def _tables(count: int, paths: int) -> tuple[Array, Array, Array]:

@@ -16,9 +16,13 @@ import numpy as np
 
 from chimera_platform.configuration import Configuration
 from chimera_platform.decision_path import DecisionPath
+from chimera_platform.engines.step import writable
 from chimera_platform.market.sources import EventSource
-from chimera_platform.portfolio.monte_carlo import bootstrap
+from chimera_platform.portfolio.daily_returns import daily_equity
+from chimera_platform.portfolio.market_path import MarketObserver, MarketPaths, market_activity
+from chimera_platform.portfolio.monte_carlo import monte_carlo
 from chimera_platform.portfolio.performance import Performance, engine_metrics, trades_of
+from chimera_platform.portfolio.trade_moves import trade_moves
 from chimera_platform.releases import Release
 from chimera_platform.simulation.deciding import days_of, decide
 from chimera_platform.simulation.out_tables import OutTables
@@ -39,7 +43,8 @@ class BacktestResult:
     digest : of intents, orders and fills, 64 hex digits (:mod:`chimera_platform.digest`).
     metrics : of the whole account.
     engine_metrics : engine in lower case → metrics of its own trades; ``net_profit`` there is the realised one.
-    monte_carlo : the bootstrap of the closed trades (:func:`chimera_platform.portfolio.monte_carlo.bootstrap`).
+    monte_carlo : trades and days resampled, entries and sides at random
+        (:func:`chimera_platform.portfolio.monte_carlo.monte_carlo`).
     events : how many were run.
     seconds : wall-clock time in the decision path, without reading the source.
     description : the source's.
@@ -108,10 +113,12 @@ def run_backtest(
     """
     path = DecisionPath(source.universe, configuration)
     ledger = RunLedger(configuration, tuple(TABLES), whole_rows=keep_rows)
+    observer = MarketObserver(source.universe.records)
     nanoseconds = 0
     with OutTables(out_folder) if out_folder is not None else nullcontext() as out:
         for batch in decide(path, source, release, batch_size, release_schedule or ()):
             ledger.take(len(batch.events), days_of(batch.events), batch.output)
+            observer.observe(writable(batch.events))
             if out is not None:
                 out.write(batch.output)
             nanoseconds += batch.nanoseconds
@@ -121,9 +128,9 @@ def run_backtest(
     return BacktestResult(
         **{name: ledger.rows(name) for name in TABLES},
         digest=ledger.digest,
-        metrics=ledger.performance(),
+        metrics=ledger.performance(market_activity(observer.market)),
         engine_metrics=engine_metrics(trades),
-        monte_carlo=bootstrap(trades["net_nanos"][trades["position"] == 0] / 1e9, seed),
+        monte_carlo=_monte_carlo(ledger, trades, observer.market, seed),
         events=ledger.events,
         seconds=nanoseconds / 1e9,
         description=source.description,
@@ -133,3 +140,11 @@ def run_backtest(
         event_days=ledger.days,
         trades=trades,
     )
+
+
+def _monte_carlo(ledger: RunLedger, trades: Array, market: MarketPaths, seed: int) -> dict[str, Any]:
+    """Resample the run; daily profits are the changes of equity from the end of one day to that of the next."""
+    moves = trade_moves(ledger.rows("fills"), trades, market.tick_values)
+    equity = daily_equity(ledger.rows("marks"), ledger.days["day"], ledger.starting_equity)
+    daily = np.diff(equity, prepend=ledger.starting_equity)
+    return monte_carlo(moves.trades["net_nanos"] / 1e9, daily, seed, moves, market)

@@ -64,13 +64,17 @@ def _page(result: BacktestResult) -> str:
         f"<h2>Monte Carlo</h2><p>{carlo['paths']:,} resamplings of {carlo['trades']:,} closed trades</p>",
         _table(
             [(f"total, {float(q):.0%} quantile", _text("", v)) for q, v in quantiles.items()]
-            + [(name, _text(name, carlo[name])) for name in carlo if name not in ("paths", "trades", "quantiles")]
+            + [(name, _text(name, carlo[name])) for name in carlo if _is_shown(name, carlo[name])]
         ),
         "</div></div><h2>Source</h2>",
         f"<p><code>{html.escape(result.description)}</code></p>",
     ]
     head = f'<!doctype html><html lang="en"><meta charset="utf-8"><title>Backtest</title><style>{_STYLE}</style>'
     return head + "".join(sections) + "</html>\n"
+
+
+def _is_shown(name: str, value: Any) -> bool:
+    return name not in ("paths", "trades") and not isinstance(value, dict)
 
 
 def _engines(result: BacktestResult) -> str:

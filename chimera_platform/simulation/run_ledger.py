@@ -102,9 +102,10 @@ class RunLedger:
             parts[:] = [np.concatenate(parts)]
         return parts[0] if parts else np.zeros(0, self._dtypes.get(table, summary_dtype(table)))
 
-    def performance(self) -> Performance:
-        """Return the metrics of the run so far."""
-        return measure(self.rows("fills"), self.rows("marks"), self.days, self.starting_equity)
+    def performance(self, activity: Array | None = None, impact_coefficient: float = 1.0) -> Performance:
+        """Return the metrics of the run so far; the capacity with the markets' MARKET_ACTIVITY_DTYPE rows only."""
+        fills, marks = self.rows("fills"), self.rows("marks")
+        return measure(fills, marks, self.days, self.starting_equity, activity, impact_coefficient)
 
 
 def _with_fields(rows: Array, dtype: np.dtype[Any]) -> Array:

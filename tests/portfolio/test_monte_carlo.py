@@ -9,7 +9,7 @@ import statistics
 import numpy as np
 import pytest
 
-from chimera_platform.portfolio.monte_carlo import QUANTILES, bootstrap, monte_carlo, random_sides
+from chimera_platform.portfolio.monte_carlo import QUANTILES, bootstrap, monte_carlo, random_sides, without_cones
 from chimera_platform.portfolio.resampled_paths import CONE_QUANTILES, cone_points
 from chimera_platform.portfolio.trade_moves import TradeMoves
 from chimera_platform.portfolio.trades import TRADE_DTYPE
@@ -162,3 +162,11 @@ def test_all_kinds_stand_beside_the_bootstrap_of_trades() -> None:
     assert result["null"] is None
     assert result["null_sides"]["trades"] == 2_000
     json.dumps(monte_carlo(PROFITS[:0], daily[:0], 4), allow_nan=False)
+    assert "cone" in result["by_days"]
+    assert without_cones(result)["by_days"] == {k: v for k, v in result["by_days"].items() if k != "cone"}
+
+
+def test_a_single_day_says_nothing_of_other_days() -> None:
+    by_days = monte_carlo(PROFITS, np.array([5.0]), 4)["by_days"]
+    assert by_days["days"] == 1
+    assert by_days["expected_shortfall_95"] is None
