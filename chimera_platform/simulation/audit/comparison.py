@@ -51,9 +51,7 @@ def table_difference(name: str, expected: Array, found: Array, before: int) -> D
         counts = (f"{len(ours)} rows", f"{len(theirs)} rows")
         return Difference(int(extra["event_no"]), name, "row", *counts)
     a, b = ours[row : row + 1], theirs[row : row + 1]
-    field = next(
-        f for f in dtype.names or () if canonical_bytes(a[[f]], a[[f]].dtype) != canonical_bytes(b[[f]], b[[f]].dtype)
-    )
+    field = next(name for name in dtype.names or () if _unlike(a[name], b[name]))
     event_no = min(int(a["event_no"][0]), int(b["event_no"][0]))
     return Difference(event_no, name, field, _text(a[field][0]), _text(b[field][0]))
 
@@ -66,6 +64,11 @@ def _first_differing_row(ours: Array, theirs: Array, dtype: np.dtype[Any]) -> in
     b = np.frombuffer(canonical_bytes(theirs[:count], dtype), "u1").reshape(count, size)
     unlike = np.flatnonzero((a != b).any(axis=1))
     return int(unlike[0]) if len(unlike) else count
+
+
+def _unlike(a: Array, b: Array) -> bool:
+    """Return whether two values of a field differ; one NaN equals another."""
+    return bool(((a != b) & ~((a != a) & (b != b))).any())
 
 
 def _text(value: Any) -> str:

@@ -18,8 +18,9 @@ Array = np.ndarray[Any, Any]
 
 def planted_cheat(maker: DecisionMaker, events: Array, settings: AuditSettings, seed: int) -> Finding:
     """Run truncation and other futures over a path that knows what comes; both must find it."""
-    oracle = Oracle(maker, settings.oracle_events)
+    oracle = Oracle(maker, by_ns=settings.edge_horizon_ms * 1_000_000)
     whole = oracle.run(events)
+    ahead = f"{settings.edge_horizon_ms / 1e3:g} s ahead"
     threshold = "found by truncation and by other futures"
     if not len(whole.intents):
         reason = "without a single intent in this data there is nothing in which a cheat could show"
@@ -38,9 +39,9 @@ def planted_cheat(maker: DecisionMaker, events: Array, settings: AuditSettings, 
         float(len(found) - len(missed)),
         f"of {len(found)} checks found it",
         threshold,
-        f"{' and '.join(missed)} did not find a path that knows {settings.oracle_events} events ahead: with so few "
+        f"{' and '.join(missed)} did not find a path that knows {ahead}: with so few "
         "decisions a pass of theirs proves little"
         if missed
-        else f"a path that knows {settings.oracle_events} events ahead, planted as a control, is found on this data",
+        else f"a path that knows {ahead}, planted as a control, is found on this data",
         table=Table(("check", "cuts that gave it away", "of"), rows),
     )

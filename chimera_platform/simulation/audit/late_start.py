@@ -102,8 +102,8 @@ def _decisions(
     reason = f"{latest:,.0f} s after a late start the engines want the same as on the whole stream"
     if slow:
         reason = (
-            f"{latest:,.0f} s after a late start {', '.join(sorted(slow))} still wants something else than on the whole "
-            "stream: it remembers further back than this data can tell, so live results depend on when it is started"
+            f"{latest:,.0f} s after a late start {', '.join(sorted(slow))} still wants something else than on the "
+            "whole stream: it remembers further back than this data tells, so live results depend on when it starts"
         )
     engines = (f"s until the same, {engine.name.lower()}" for engine in Engine)
     head = ("skipped events", "s left", "intents, whole", "intents, late", "share in both", *engines)
@@ -147,7 +147,7 @@ def _features(universe: Universe, events: Array, streams: list[_Late], settings:
         Verdict.SKIP if not streams else Verdict.WARN if share > settings.endless_features_max else Verdict.PASS,
         longest,
         "s to agree",
-        f"all but {settings.endless_features_max:.0%} of the features agree to {settings.feature_tolerance:g} in the end",
+        f"all but {settings.endless_features_max:.0%} of features agree to {settings.feature_tolerance:g} at last",
         reason,
         table=Table(head, tuple(rows)),
     )

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from chimera_platform.learning.dataset import examples_of, split
+from chimera_platform.learning.dataset import Examples, Split, examples_of, split
 from chimera_platform.learning.labels import is_labelled, label_intents
 from chimera_platform.market.instruments import Universe
 from chimera_platform.microstructure.feature_names import FEATURE_NAMES
@@ -130,9 +130,9 @@ def label_horizon(
     )
 
 
-def purged_split(whole: Decisions, labels: Array) -> Finding:
+def purged_split(whole: Decisions, labels: Array, divide: Callable[[Examples], Split] = split) -> Finding:
     """Look whether the parts for training, validation and test overlap in what their labels know."""
-    parts = split(examples_of(whole.intents, labels))
+    parts = divide(examples_of(whole.intents, labels))
     rows, overlaps = [], 0
     for name, earlier, later in (
         ("train, validation", parts.train, parts.validation),

@@ -26,8 +26,9 @@ class AuditSettings(Settings):
     shift_events: tuple[int, ...] = Field((1, 2, 5, 10, 50), description="delays of the decisions, source events")
     shift_ms: tuple[int, ...] = Field((1, 10, 100, 1_000), description="delays of the decisions, ms")
     advance_events: tuple[int, ...] = Field((10, 50), description="how far a decision is put into the past, events")
-    oracle_events: int = Field(50, ge=1, le=100_000, description="how far ahead the control that cheats sees, events")
-    edge_horizon_ms: int = Field(10_000, ge=1, le=86_400_000, description="mid this long after a decision, ms")
+    edge_horizon_ms: int = Field(
+        10_000, ge=1, le=86_400_000, description="over which an edge is measured and the control sees ahead, ms"
+    )
     edge_lost_max: float = Field(0.5, ge=0.0, le=1.0, description="share of the edge that a one-event delay may take")
     edge_significance: float = Field(3.0, ge=0.0, le=20.0, description="standard errors that make a loss count")
     late_starts: tuple[float, ...] = Field((0.1, 0.25, 0.5), description="shares of the stream skipped at the start")

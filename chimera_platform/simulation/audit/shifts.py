@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from chimera_platform.execution.records import OrderType
 from chimera_platform.learning.quotes import QuotePath
 from chimera_platform.market.events import EventFlag
 from chimera_platform.market.instruments import Universe
@@ -109,26 +110,29 @@ class Oracle:
     Parameters
     ----------
     maker : whose moments of decision are taken.
-    ahead : how many source events of the instrument it sees ahead.
+    by_events : how many source events of the instrument it sees ahead; 0: ``by_ns`` counts.
+    by_ns : how long it sees ahead, ns.
     """
 
-    def __init__(self, maker: DecisionMaker, ahead: int) -> None:
-        self._maker, self._ahead = maker, ahead
+    def __init__(self, maker: DecisionMaker, by_events: int = 0, by_ns: int = 0) -> None:
+        self._maker, self._by_events, self._by_ns = maker, by_events, by_ns
         self.universe = maker.universe
 
     def intents(self, events: Array) -> Array:
-        """Return the honest intents that the next events agree with or can be turned to agree with."""
+        """Return the honest intents, turned to where the mid will be; those without a move are left out."""
         intents = self._maker.intents(events)
         if not len(intents):
             return intents
-        mids = Mids(self.universe, events)
-        later = SourceEvents(self.universe, events).ahead(intents, self._ahead)
-        now = mids.after_event(intents["instrument_id"], intents["event_no"])
-        move = mids.after_event(intents["instrument_id"], later) - now
+        mids, ids = Mids(self.universe, events), intents["instrument_id"]
+        if self._by_events:
+            later = mids.after_event(ids, SourceEvents(self.universe, events).ahead(intents, self._by_events))
+        else:
+            later = mids.at_time(ids, intents["ts_event"] + self._by_ns)
+        move = later - mids.after_event(ids, intents["event_no"])
         kept = np.isfinite(move) & (move != 0)
         chosen = intents[kept]
         chosen["side"] = np.sign(move[kept]).astype(np.int8)
-        chosen["order_type"], chosen["limit_price"] = 1, 0
+        chosen["order_type"], chosen["limit_price"] = OrderType.MARKET, 0
         return chosen
 
     def execute(self, events: Array, intents: Array) -> Decisions:
@@ -178,11 +182,11 @@ def shifts(maker: DecisionMaker, events: Array, whole: Decisions, mids: Mids, se
         return _outcome(shift.name, maker, events, intents, edges(intents, mids, horizon_ns))
 
     outcomes = side_by_side(outcome, plan)
-    oracle = Oracle(maker, settings.oracle_events)
+    oracle = Oracle(maker, by_ns=horizon_ns)
     seen = oracle.intents(events)
     outcomes.append(
         _outcome(
-            f"control: knows {settings.oracle_events} events ahead",
+            f"control: knows {settings.edge_horizon_ms / 1e3:g} s ahead",
             maker,
             events,
             seen,
