@@ -68,6 +68,7 @@ for _command in (
     run,
     replay,
     backtest,
+    venue,
     audit,
     compare,
     sweep,

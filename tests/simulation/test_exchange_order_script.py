@@ -133,7 +133,7 @@ def test_reports_do_not_depend_on_how_the_events_are_cut_into_batches() -> None:
     events, script = venue.records()
     parts = run_script_on_events([events[k : k + 7] for k in range(0, 400, 7)], 0, venue.settings, script)
     assert len(whole) > 100
-    assert whole.tobytes() == parts.tobytes()
+    assert whole.tolist() == parts.tolist()
 
 
 def test_many_orders_one_after_another_use_their_slots_again() -> None:
