@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 from pathlib import Path
@@ -30,6 +31,7 @@ def compare(
     symbols: o.SymbolsOption = o.DEFAULT_SYMBOLS,
     release: Annotated[str | None, typer.Option("--release", help="Also compare this release, and its model.")] = None,
     out: Annotated[Path | None, typer.Option("--out", help="Markdown page to write; reports/ if not given.")] = None,
+    plot: Annotated[Path | None, typer.Option("--plot", help="PNG of what upgrades add, shown on the page.")] = None,
     rows: Annotated[Path | None, typer.Option("--rows", help="Parquet file of every day, variant and engine.")] = None,
     workers: Annotated[int | None, typer.Option("--workers", min=1, max=64, help="Threads; all processors.")] = None,
     workdir: o.WorkdirOption = o.DEFAULT_WORKDIR,
@@ -49,6 +51,7 @@ def compare(
     from chimera_platform.simulation.comparison import compare as run_all
     from chimera_platform.simulation.comparison_markets import recorded_market, simulated_markets
     from chimera_platform.simulation.comparison_page import evaluated, page
+    from chimera_platform.simulation.comparison_plot import draw_effects
     from chimera_platform.simulation.comparison_variants import plan
     from chimera_platform.warm_up import warm_up
 
@@ -66,7 +69,9 @@ def compare(
     target = out if out is not None else folders.reports / "v1-against-v2.md"
     table = rows if rows is not None else folders.reports / "v1-against-v2.parquet"
     command = shlex.join(["chimera", *sys.argv[1:]])
-    _replace(target, page(compared, chosen, base, command))
+    is_drawn = plot is not None and draw_effects([(each.outcome, each.effects) for each in compared], plot)
+    picture = os.path.relpath(plot, target.parent) if plot is not None and is_drawn else None
+    _replace(target, page(compared, chosen, base, command, picture))
     count = _write_rows(table, outcomes)
     emit(
         {

@@ -20,6 +20,8 @@ def findings(traded: Sequence[Found], chosen: Plan) -> list[str]:
     return [
         "## What came out",
         "",
+        _in_short(traded),
+        "",
         *(_versions(outcome, found) for outcome, found in traded),
         "",
         "### Where V2 does not win",
@@ -37,6 +39,28 @@ def findings(traded: Sequence[Found], chosen: Plan) -> list[str]:
         *(_venue(outcome, found) for outcome, found in traded),
         "",
     ]
+
+
+def _in_short(traded: Sequence[Found]) -> str:
+    """Return the sentence about all markets together."""
+    judged = [(o, f[V2].adds) for o, f in traded if f[V2].adds.has_interval]
+    better = [o.market.name for o, adds in judged if adds.side > 0]
+    worse = [o.market.name for o, adds in judged if adds.side < 0]
+    said = (
+        f"Of {len(judged)} market{'s' if len(judged) != 1 else ''} with days enough for an interval, V2 is shown to be "
+    )
+    said += f"better than V1 on {_count(better)} and worse on {_count(worse)}."
+    for kind, is_simulated in (("simulated", True), ("recorded", False)):
+        own = [o for o, _ in traded if o.market.is_simulated is is_simulated]
+        if own:
+            won = {name: sum(o.variants[name].total("net_nanos") > 0 for o in own) for name in (V1, V2)}
+            said += f" On {len(own)} {kind} market{'s' if len(own) != 1 else ''} V1 earns money on {won[V1] or 'none'},"
+            said += f" V2 on {won[V2] or 'none'}."
+    return said
+
+
+def _count(names: Sequence[str]) -> str:
+    return f"{len(names)} ({'; '.join(names)})" if names else "none"
 
 
 def _versions(outcome: MarketOutcome, found: Mapping[str, Effect]) -> str:
@@ -60,7 +84,7 @@ def _against(adds: Difference) -> str:
     said = f"V2 is {word} by {shown(abs(adds.mean), 1)} a day, on {adds.better} of {adds.days} days"
     if adds.days < DAYS_MIN:
         return f"{said}: too few days to say more."
-    said += f" (V2 - V1 {with_interval(adds.mean, adds.low, adds.high, 1)}; sign test p {adds.sign_p:.2g})"
+    said += f" (V2 - V1 {adds_text(adds)}; sign test p {adds.sign_p:.2g})"
     if adds.side == 0:
         return f"{said}: **no difference is shown.**"
     return f"{said}." if adds.sign_p < SIGNIFICANT else f"{said}: the interval leaves 0 out, the sign test does not."
@@ -105,7 +129,14 @@ def _losses(traded: Sequence[Found], chosen: Plan) -> Iterator[str]:
 
 
 def _interval(adds: Difference) -> str:
-    return f"{with_interval(adds.mean, adds.low, adds.high, 1)} a day"
+    return f"{adds_text(adds)} a day"
+
+
+def adds_text(adds: Difference) -> str:
+    """Return mean and interval, with as many decimals as it takes to see on which side of 0 a bound lies."""
+    nearest = min(abs(adds.low), abs(adds.high)) if adds.has_interval else 1.0
+    decimals = 1 if nearest >= 0.05 else 2 if nearest >= 0.005 else 4
+    return with_interval(adds.mean, adds.low, adds.high, decimals)
 
 
 def _venue(outcome: MarketOutcome, found: Mapping[str, Effect]) -> str:
@@ -124,17 +155,20 @@ def _listed(what: str, names: Sequence[str]) -> str:
 
 
 def _named(traded: Sequence[Found], is_wanted: Callable[[Effect], bool]) -> Iterator[str]:
-    """Yield a line for each wanted effect of an upgrade, largest sums first within a market."""
+    """Yield a line for each wanted effect of an upgrade, largest first within a market; equal ones share a line."""
     for outcome, found in traded:
         wanted = [(n, e) for n, e in found.items() if e.outcome.variant.upgrade and is_wanted(e)]
+        alike: dict[tuple[str, Difference], list[tuple[str, Effect]]] = {}
         for name, effect in sorted(wanted, key=lambda each: -abs(each[1].adds.mean)):
-            variant, adds = effect.outcome.variant, effect.adds
-            verb = "adds" if adds.mean > 0 else "costs"
-            where = _WHERE.get(variant.role, "")
-            stands = " Also after Holm's adjustment." if effect.p_holm < SIGNIFICANT else ""
+            alike.setdefault((effect.outcome.variant.upgrade, effect.adds), []).append((name, effect))
+        for (upgrade, adds), each in alike.items():
+            where = " and".join(dict.fromkeys(_WHERE.get(e.outcome.variant.role, "") for _, e in each))
+            names = ", ".join(f"`{name}`" for name, _ in each)
+            stands = " Also after Holm's adjustment." if all(e.p_holm < SIGNIFICANT for _, e in each) else ""
             yield (
-                f"- {outcome.market.name}: `{variant.upgrade}` {verb} {shown(abs(adds.mean), 1)} a day{where} "
-                f"(`{name}`, {_interval(adds)}, better on {adds.better} of {adds.days} days).{stands}"
+                f"- {outcome.market.name}: `{upgrade}` {'adds' if adds.mean > 0 else 'costs'} "
+                f"{shown(abs(adds.mean), 1)} a day{where} ({names}: {adds_text(adds)} a day, "
+                f"better on {adds.better} of {adds.days} days).{stands}"
             )
 
 

@@ -13,7 +13,7 @@ from chimera_platform.errors import ConfigurationError
 from chimera_platform.market.events import EventFlag, EventKind
 from chimera_platform.market.instruments import Instrument
 from chimera_platform.market.sources import EventSource, open_source
-from chimera_platform.signals.scorecard_markets import settings_together
+from chimera_platform.signals.scorecard_markets import RATES, settings_together
 from chimera_platform.simulation.market import SimulatedMarket
 from chimera_platform.simulation.market_calendar import trading_dates
 
@@ -106,7 +106,8 @@ def simulated_markets(
     if days < 1:
         raise ConfigurationError(f"--days is {days}; expected at least 1")
     eventful = settings_together()
-    rates = {name: value for name, value in eventful.model_dump().items() if name.endswith("_a_day") and value}
+    wanted = {name for rates in RATES.values() for name in rates}
+    rates = {name: value for name, value in eventful.model_dump().items() if name in wanted}
     said = ", ".join(f"{name.removesuffix('_a_day').replace('_', ' ')} {value:g}" for name, value in rates.items())
     dates = trading_dates(SimulatedMarket.from_url("sim://", instruments).start, days)
 
@@ -127,7 +128,7 @@ def simulated_markets(
             EVENTFUL,
             tuple(day(k, True) for k in range(days)),
             True,
-            about + f"no ranges and trends, but every pattern that the detectors look for, a symbol and day: {said}.",
+            about + f"the same flow with every pattern that the detectors look for, a symbol and day: {said}.",
         ),
     ]
 
@@ -144,5 +145,14 @@ def recorded_market(text: str, instruments: Mapping[str, Instrument]) -> Market:
     if not separator or not label or not paths:
         raise ConfigurationError(f"'{text}' is not of the form LABEL=PATH or LABEL=PATH,PATH")
     source = open_source([Path(part) for part in paths.split(",")], None, instruments)
-    names = dict.fromkeys(Path(part).name for part in paths.split(","))
-    return Market(label, (lambda: source,), False, f"Recorded: {', '.join(names)}.")
+    return Market(label, (lambda: source,), False, _said_of(source))
+
+
+def _said_of(source: EventSource) -> str:
+    """Return format and files of recorded data."""
+    parts = dict(part.split("=", 1) for part in source.description.split("; ") if "=" in part)
+    files = [file.partition(":")[0] for file in parts.get("files", "").split(",") if file]
+    if not files:
+        return "Recorded."
+    named = files[0] if len(files) == 1 else f"{len(files)} files from {files[0]} to {files[-1]}"
+    return f"Recorded, format {parts.get('format', 'unknown')}: {named}."

@@ -11,15 +11,14 @@ import numpy as np
 from chimera_platform.configuration import Configuration
 from chimera_platform.execution.records import Engine
 from chimera_platform.signals.block_bootstrap import wilson_interval
-from chimera_platform.signals.scorecard_page import NONE, shown, table, with_interval
+from chimera_platform.signals.scorecard_page import NONE, shown, table
 from chimera_platform.simulation.comparison import MarketOutcome, VariantOutcome
 from chimera_platform.simulation.comparison_effects import Effect, effects
-from chimera_platform.simulation.comparison_findings import findings
+from chimera_platform.simulation.comparison_findings import adds_text, findings
 from chimera_platform.simulation.comparison_statistics import (
     DAYS_MIN,
     REPLICATES,
     SIGNIFICANT,
-    Difference,
     sharpe,
     sign_test,
 )
@@ -55,8 +54,10 @@ def evaluated(outcomes: Sequence[MarketOutcome], seed: int) -> list[Compared]:
     return [Compared(outcome, effects(outcome, seed)) for outcome in outcomes]
 
 
-def page(compared: Sequence[Compared], chosen: Plan, base: Configuration, command: str) -> str:
-    """Return the page."""
+def page(
+    compared: Sequence[Compared], chosen: Plan, base: Configuration, command: str, picture: str | None = None
+) -> str:
+    """Return the page; ``picture`` is the address of the effects' plot, where there is one."""
     traded = [each for each in compared if not each.outcome.is_silent]
     lines = [
         "# V1 against V2",
@@ -75,6 +76,7 @@ def page(compared: Sequence[Compared], chosen: Plan, base: Configuration, comman
         ).splitlines(),
         "",
         *findings([(each.outcome, each.effects) for each in traded], chosen),
+        *([f"![What each upgrade adds a day within V2, with 95 % intervals]({picture})", ""] if picture else []),
         *_document(traded, chosen),
         *_expected(traded),
         *_markets(compared),
@@ -202,11 +204,7 @@ def _row(name: str, outcome: MarketOutcome, found: Mapping[str, Effect]) -> list
         return [label, *figures, NONE, NONE, NONE, NONE]
     effect = found[name]
     p = NONE if days < DAYS_MIN else _p(effect.adds.sign_p) + (f" ({_p(effect.p_holm)})" if name != V2 else "")
-    return [label, *figures, _adds(effect.adds), f"{effect.adds.better} : {effect.adds.worse}", p, effect.verdict]
-
-
-def _adds(adds: Difference) -> str:
-    return with_interval(adds.mean, adds.low, adds.high, 1)
+    return [label, *figures, adds_text(effect.adds), f"{effect.adds.better} : {effect.adds.worse}", p, effect.verdict]
 
 
 def _percent(share: float) -> str:

@@ -16,10 +16,13 @@ from chimera_platform.errors import ConfigurationError
 from chimera_platform.execution.records import Engine
 from chimera_platform.market.events import EVENT_DTYPE, EventFlag, EventKind
 from chimera_platform.market.instruments import Universe, load_instruments
-from chimera_platform.simulation.comparison import MarketOutcome, compare, rows_of
+from chimera_platform.releases import Release
+from chimera_platform.simulation.comparison import MarketOutcome, Releases, compare, rows_of
 from chimera_platform.simulation.comparison_effects import effects
 from chimera_platform.simulation.comparison_markets import Market, recorded_market, simulated_markets
 from chimera_platform.simulation.comparison_page import evaluated, page
+from chimera_platform.simulation.comparison_plot import draw_effects
+from chimera_platform.simulation.comparison_statistics import difference
 from chimera_platform.simulation.comparison_variants import DOCUMENT, V1, V2, Plan, Role, Variant, plan
 from chimera_platform.simulation.market import SimulatedMarket
 from chimera_platform.simulation.sweep import HeldEvents
@@ -66,6 +69,8 @@ def test_where_the_second_version_must_win_it_is_found_to(follows: MarketOutcome
     assert follows.variants[V2].total("net_nanos") > 0
     text = page_of(follows)
     assert "V2 earns less than V1: on no market." in text
+    assert "V2 is shown to be better than V1 on 1 (follows) and worse on none." in text
+    assert "On 1 simulated market V1 earns money on none, V2 on 1." in text
     assert "`hft` adds" in text
 
 
@@ -100,8 +105,6 @@ def test_a_variant_equal_to_another_differs_on_no_day() -> None:
 def test_where_the_queue_says_nothing_no_difference_before_costs_is_made_up() -> None:
     outcome = outcome_of(planted(0, 12), Plan(PLAN.variants[:2], PLAN.upgrades))
     gross = {n: outcome.variants[n].rows["gross_nanos"].sum(axis=1) / 1e9 for n in (V1, V2)}
-    from chimera_platform.simulation.comparison_statistics import difference
-
     found = difference(gross[V2] - gross[V1], 7, are_independent=True)
     assert outcome.variants[V2].total("trades") > 100
     assert found.low < 0.0 < found.high
@@ -207,6 +210,24 @@ def test_a_release_is_compared_with_and_without_its_model_only_where_there_is_on
     names = [variant.name for variant in plan(BASE, has_release=True, has_model=True).variants]
     assert names[-2:] == ["v2 + release", "v2 + release + model"]
     assert not any("release" in variant.name for variant in PLAN.variants)
+
+
+def test_variants_under_a_release_decide_under_it_and_the_others_do_not() -> None:
+    silent = Release("0" * 32, {"hft": {"enabled": 0}}, {}, None, 0.0, {})
+    whole = plan(BASE, has_release=True)
+    few = Plan((*whole.variants[:2], whole.variants[-1]), whole.upgrades)
+    outcome = compare([planted(1, 2)], BASE, few, releases=Releases(silent))[0]
+    assert outcome.variants["v2 + release"].total("trades", Engine.HFT) == 0
+    assert outcome.variants[V2].total("trades", Engine.HFT) > 0
+
+
+def test_the_picture_is_drawn_only_where_there_are_intervals(follows: MarketOutcome, tmp_path: Path) -> None:
+    path = tmp_path / "effects.png"
+    assert draw_effects([(follows, effects(follows, 7))], path)
+    assert path.read_bytes().startswith(b"\x89PNG") and path.stat().st_size > 10_000
+    short = outcome_of(planted(1, 2), Plan(PLAN.variants[:2], PLAN.upgrades))
+    assert not draw_effects([(short, effects(short, 7))], tmp_path / "none.png")
+    assert not (tmp_path / "none.png").exists()
 
 
 def test_simulated_days_have_seeds_and_dates_of_their_own() -> None:
