@@ -110,6 +110,10 @@ class DecisionPath:
         for engines in self._engines:
             engines.apply_release(release, release_no)
 
+    def close_down(self, *, is_closing: bool = True) -> None:
+        """Hold the account flat from the next event on, as the kill switch does, or let it take risk again."""
+        self._coordinator.close_down(is_closing=is_closing)
+
     def run(self, events: np.ndarray[Any, Any], first_event_no: int) -> CoordinatorOutput:
         """Decide on a batch.
 

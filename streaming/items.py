@@ -14,7 +14,7 @@ Records = np.ndarray[Any, Any]
 
 @dataclass(slots=True, frozen=True)
 class Batch:
-    """A run of consecutive market events, decided under one release.
+    """A run of consecutive market events, decided under one release and one position of the kill switch.
 
     Attributes
     ----------
@@ -23,6 +23,7 @@ class Batch:
     events : EVENT_DTYPE, in the sequencer's order; may be empty (a heartbeat, so that sinks act on time).
     parts : how many symbol parts it was split into, at least one.
     release_no, release_id : the release in force; the id is empty for the built-in defaults.
+    killed : whether the kill switch holds the account flat; it changes with ``release_no`` only.
     received_ns : monotonic clock, when the first event was taken from the feed; telemetry only.
     """
 
@@ -32,6 +33,7 @@ class Batch:
     parts: int
     release_no: int
     release_id: str
+    killed: bool
     received_ns: int
 
 

@@ -23,6 +23,7 @@ from chimera_platform.cli.data_commands import bars, book, features
 from chimera_platform.cli.demo import demo
 from chimera_platform.cli.doctor import doctor
 from chimera_platform.cli.flow_commands import replay, run
+from chimera_platform.cli.kill_command import kill
 from chimera_platform.cli.learning_commands import attribute, releases, train
 from chimera_platform.cli.output import emit
 from chimera_platform.cli.quality_command import quality
@@ -82,6 +83,7 @@ for _command in (
     train,
     attribute,
     quality,
+    kill,
     doctor,
     bench,
     serve,

@@ -17,6 +17,7 @@ from chimera_platform.workdir import WorkDir
 if TYPE_CHECKING:
     from chimera_platform.market.sources import EventSource
     from chimera_platform.releases import Release
+    from chimera_platform.simulation.deciding import Change
 
 V1_ENGINES = {"hft": {"version": 1}, "structure": {"version": 1}, "order_flow": {"enabled": 0}}
 """Parameters under which the first version's engines decide: the spread trigger and the crossing averages, alone."""
@@ -91,9 +92,10 @@ def backtest(
 
 def _releases(
     folders: WorkDir, events: EventSource, release_id: str | None, *, use_model: bool
-) -> tuple[Release | None, list[tuple[int, Release | None]]]:
-    """Return the first release and the later ones by event: the named one alone, or those of a journal."""
+) -> tuple[Release | None, list[Change]]:
+    """Return the first release and the later changes by event: the named one alone, or those of a journal."""
     from chimera_platform.releases import ReleaseStore, release_loader
+    from chimera_platform.simulation.deciding import Change
 
     if release_id is not None:
         return release_loader(ReleaseStore(folders.releases), use_model)(release_id), []
@@ -101,5 +103,5 @@ def _releases(
     if recorded is None or len(recorded) == 0:
         return None, []
     load = release_loader(ReleaseStore(events.releases_folder), use_model)  # type: ignore[attr-defined]
-    changes = [(int(row["event_no"]), load(row["release_id"].decode())) for row in recorded]
-    return changes[0][1], changes[1:]
+    changes = [Change(int(row["event_no"]), load(row["release_id"].decode()), bool(row["killed"])) for row in recorded]
+    return changes[0].release, changes[1:]

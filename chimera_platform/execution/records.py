@@ -256,5 +256,6 @@ RELEASE_CHANGE_DTYPE = np.dtype(
         ("event_no", "<i8"),  # the first event decided under it
         ("ts_event", "<i8"),  # ns UTC of the last event before it; 0 at the start
         ("release_id", "S32"),  # the release's content address; b"" for the built-in defaults
+        ("killed", "u1"),  # 1: the kill switch is thrown, the account is held flat from here on
     ]
 )

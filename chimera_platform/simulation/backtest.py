@@ -6,7 +6,7 @@ configuration and releases.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +24,7 @@ from chimera_platform.portfolio.monte_carlo import monte_carlo
 from chimera_platform.portfolio.performance import Performance, engine_metrics, trades_of
 from chimera_platform.portfolio.trade_moves import trade_moves
 from chimera_platform.releases import Release
-from chimera_platform.simulation.deciding import days_of, decide
+from chimera_platform.simulation.deciding import Schedule, days_of, decide
 from chimera_platform.simulation.out_tables import OutTables
 from chimera_platform.simulation.run_ledger import TABLES, RunLedger
 
@@ -84,7 +84,7 @@ def run_backtest(
     configuration: Configuration,
     release: Release | None = None,
     batch_size: int = BATCH_SIZE,
-    release_schedule: Sequence[tuple[int, Release | None]] | None = None,
+    release_schedule: Schedule | None = None,
     seed: int = 7,
     progress: Callable[[int], None] | None = None,
     out_folder: Path | None = None,
@@ -98,7 +98,7 @@ def run_backtest(
     configuration : settings of the run.
     release : in force from the first event, as release number 0.
     batch_size : events at a time; the result does not depend on it.
-    release_schedule : (event_no, release): in force from that event on, as release numbers 1, 2, …, in the order
+    release_schedule : changes in force from their events on, as release numbers 1, 2, …, in the order
         given, as a recorded run's journal has them; event numbers ascend.
     seed : of the Monte Carlo bootstrap, not of anything that decides.
     progress : called with the number of events run, after each batch.

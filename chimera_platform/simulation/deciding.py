@@ -20,7 +20,17 @@ if TYPE_CHECKING:
     from chimera_platform.releases import Release
 
 Array = np.ndarray[Any, Any]
-Schedule = Sequence[tuple[int, "Release | None"]]
+
+
+class Change(NamedTuple):
+    """What is in force from an event on."""
+
+    event_no: int
+    release: Release | None
+    killed: bool = False  # the kill switch holds the account flat
+
+
+Schedule = Sequence[Change | tuple[int, "Release | None"]]
 
 
 class DecidedBatch(NamedTuple):
@@ -40,7 +50,7 @@ def decide(
     ----------
     path : before its first event.
     release : in force from the first event, as release number 0.
-    schedule : (event_no, release): in force from that event on, as release numbers 1, 2, …; event numbers ascend.
+    schedule : changes in force from their events on, as release numbers 1, 2, …; event numbers ascend.
 
     Raises
     ------
@@ -52,32 +62,34 @@ def decide(
     event_no = 0
     for events, due in _cut_at_releases(source.batches(batch_size), checked):
         started = time.perf_counter_ns()
-        for number, scheduled in due:
-            path.apply_release(scheduled, number)
+        for number, change in due:
+            path.apply_release(change.release, number)
+            path.close_down(is_closing=change.killed)
         output = path.run(events, event_no)
         event_no += len(events)
         yield DecidedBatch(events, output, time.perf_counter_ns() - started)
 
 
-def _checked(schedule: Schedule) -> list[tuple[int, int, Release | None]]:
-    """Return (event_no, release number, release), refusing what is not in order."""
-    event_nos = [event_no for event_no, _ in schedule]
+def _checked(schedule: Schedule) -> list[tuple[int, Change]]:
+    """Return (release number, change), refusing what is not in order."""
+    changes = [Change(*each) for each in schedule]
+    event_nos = [change.event_no for change in changes]
     if any(no < 0 for no in event_nos) or event_nos != sorted(event_nos):
         raise ReleaseError(f"release schedule at events {event_nos}; expected ascending numbers from 0 on")
-    return [(event_no, number, release) for number, (event_no, release) in enumerate(schedule, start=1)]
+    return list(enumerate(changes, start=1))
 
 
 def _cut_at_releases(
-    batches: Iterator[Array], schedule: list[tuple[int, int, Release | None]]
-) -> Iterator[tuple[Array, list[tuple[int, Release | None]]]]:
-    """Yield pieces of batches with the releases to put in force before each."""
+    batches: Iterator[Array], schedule: list[tuple[int, Change]]
+) -> Iterator[tuple[Array, list[tuple[int, Change]]]]:
+    """Yield pieces of batches with what comes in force before each."""
     first, waiting = 0, list(schedule)
     for batch in batches:
         start = 0
         while start < len(batch):
-            due = [(number, release) for event_no, number, release in waiting if event_no <= first + start]
+            due = [each for each in waiting if each[1].event_no <= first + start]
             waiting = waiting[len(due) :]
-            end = min(len(batch), waiting[0][0] - first) if waiting else len(batch)
+            end = min(len(batch), waiting[0][1].event_no - first) if waiting else len(batch)
             yield batch[start:end], due
             start = end
         first += len(batch)

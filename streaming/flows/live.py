@@ -28,6 +28,7 @@ from chimera_platform.execution.records import RELEASE_CHANGE_DTYPE
 from chimera_platform.journal.schema import TABLES
 from chimera_platform.journal.segments import list_segments, read_rows
 from chimera_platform.journal.writer import JournalSettings, JournalWriter, TableWriter
+from chimera_platform.kill_switch import KillSwitch
 from chimera_platform.releases import release_loader
 from chimera_platform.warm_up import warm_up
 from streaming.control import FlowControl
@@ -108,7 +109,8 @@ def _timeline(deployment: Deployment) -> ReleaseTimeline:
         writer.append(schedule)
     rows = [read_rows(segment) for segment in list_segments(folder, "releases")]
     recorded = np.concatenate(rows) if rows else np.zeros(0, RELEASE_CHANGE_DTYPE)
-    return ReleaseTimeline(recorded, writer.append, deployment.store, follow=deployment.release == CURRENT)
+    switch = KillSwitch(deployment.workdir)
+    return ReleaseTimeline(recorded, writer.append, deployment.store, switch, follow=deployment.release == CURRENT)
 
 
 def flow(workdir: str, **options: Any) -> Dataflow:

@@ -1,4 +1,4 @@
-"""The one ordered source of a run: numbers the events, cuts batches, marks the release in force."""
+"""The one ordered source of a run: numbers the events, cuts batches, marks what is in force."""
 
 from __future__ import annotations
 
@@ -126,7 +126,8 @@ class SequencerPartition(StatefulSourcePartition[Part, Position]):
         now = time.monotonic_ns()
         shares = split_by_instrument(events) or [(0, _NO_POSITIONS)]  # a heartbeat goes the way of the first symbol
         release_no, release_id = self._in_force.release_no, self._in_force.release_id
-        batch: Batch | None = Batch(at.batch_no, at.event_no, events, len(shares), release_no, release_id, now)
+        killed = self._in_force.killed
+        batch: Batch | None = Batch(at.batch_no, at.event_no, events, len(shares), release_no, release_id, killed, now)
         parts = []
         for instrument_id, positions in shares:
             own = events if len(positions) == count else events.take(positions)  # many times faster than indexing

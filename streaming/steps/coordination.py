@@ -34,11 +34,12 @@ class CoordinationLogic(StatefulBatchLogic[EnginePart, DecidedBatch, State]):
             self._next_batch = state["next_batch"]
             self._batches, self._parts = dict(state["batches"]), {k: list(v) for k, v in state["parts"].items()}
             if state["release_no"] >= 0:
-                self._apply(state["release_no"], state["release_id"])
+                self._apply(state["release_no"], state["release_id"], killed=False)  # the coordinator's state knows
             coordinator.restore(state["coordinator"])
 
-    def _apply(self, release_no: int, release_id: str) -> None:
+    def _apply(self, release_no: int, release_id: str, *, killed: bool) -> None:
         self._coordinator.apply_release(self._load_release(release_id), release_no)
+        self._coordinator.close_down(is_closing=killed)
         self._release_no, self._release_id = release_no, release_id
 
     def on_batch(self, values: list[EnginePart]) -> tuple[Iterable[DecidedBatch], bool]:
@@ -62,7 +63,7 @@ class CoordinationLogic(StatefulBatchLogic[EnginePart, DecidedBatch, State]):
         del self._batches[batch.batch_no]
         parts = self._parts.pop(batch.batch_no)
         if batch.release_no != self._release_no:
-            self._apply(batch.release_no, batch.release_id)
+            self._apply(batch.release_no, batch.release_id, killed=batch.killed)
         self._next_batch = batch.batch_no + 1
         intents = merge_intents([part.intents for part in parts])
         output = self._coordinator.run(batch.events, batch.first_event_no, intents)

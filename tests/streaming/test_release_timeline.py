@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from chimera_platform.execution.records import RELEASE_CHANGE_DTYPE
+from chimera_platform.kill_switch import KillSwitch
 from chimera_platform.releases import ReleaseStore
 from streaming.sources.releases import ReleaseTimeline
 
@@ -24,7 +25,7 @@ def store_with(folder: Path, *weights: float) -> tuple[ReleaseStore, list[str]]:
 
 
 def timeline(store: ReleaseStore, recorder: Recorder, follow: bool = True) -> ReleaseTimeline:
-    return ReleaseTimeline(recorder.rows, recorder, store, follow=follow)
+    return ReleaseTimeline(recorder.rows, recorder, store, KillSwitch(store.folder), follow=follow)
 
 
 def test_a_promotion_is_recorded_before_it_is_in_force(tmp_path: Path) -> None:
@@ -80,3 +81,46 @@ def test_a_pinned_release_ignores_promotions(tmp_path: Path) -> None:
     store.promote(second)
     releases.poll(10, 50)
     assert releases.at(10).release_id == first
+
+
+def test_the_kill_switch_is_obeyed_from_the_event_at_which_it_is_seen_and_so_is_its_reset(tmp_path: Path) -> None:
+    store, (first,) = store_with(tmp_path, 0.5)
+    recorder, switch = Recorder(), KillSwitch(tmp_path)
+    releases = timeline(store, recorder)
+    releases.add("", 0, 0)
+    switch.throw("a person", "prices look wrong")
+    store.promote(first)
+    releases.poll(20, 100)
+    releases.poll(30, 101)
+    assert [(c.event_no, c.release_id, c.killed) for c in map(releases.at, (19, 20))] == [
+        (0, "", False),
+        (20, first, True),
+    ]
+    switch.reset("a person", "they were right")
+    releases.poll(40, 102)
+    assert (releases.at(39).killed, releases.at(40).killed) == (True, False)
+    assert recorder.rows["killed"].tolist() == [0, 1, 1, 0]
+    assert recorder.rows["release_id"].tolist() == [b"", b"", first.encode(), first.encode()]
+
+
+def test_a_resumed_run_is_killed_again_at_the_recorded_event(tmp_path: Path) -> None:
+    store, _ = store_with(tmp_path, 0.5)
+    recorder, switch = Recorder(), KillSwitch(tmp_path)
+    releases = timeline(store, recorder)
+    releases.add("", 0, 0)
+    switch.throw("a person", "prices look wrong")
+    releases.poll(20, 100)
+    switch.reset("a person", "they were right")
+    resumed = timeline(store, recorder)
+    resumed.poll(5, 10)
+    assert (resumed.at(19).killed, resumed.at(20).killed, len(recorder.rows)) == (False, True, 2)
+
+
+def test_a_replay_does_not_look_at_the_switch(tmp_path: Path) -> None:
+    store, _ = store_with(tmp_path, 0.5)
+    recorder = Recorder()
+    KillSwitch(tmp_path).throw("a person", "prices look wrong")
+    releases = timeline(store, recorder, follow=False)
+    releases.add("", 0, 0)
+    releases.poll(20, 100)
+    assert not releases.at(20).killed
