@@ -177,6 +177,22 @@ def test_a_trade_beyond_its_price_fills_all_parts_of_an_iceberg() -> None:
     assert venue.tick(9).trade(11, SELL, 98, 9).trades() == ["1 11 TRADE 5@99 MAKER"]
 
 
+def test_an_own_stop_meets_the_next_part_of_an_own_iceberg_that_the_same_event_has_filled() -> None:
+    venue = Scenario(self_trade_prevention="none").ladder(0, {98: 5}, {101: 3}).trade(1, BUY, 100, 1)
+    venue.order(1, 1, BUY, 5, 99, ICEBERG, display_size=2).order(2, 2, SELL, 9, 0, STOP, GTC, stop_price=99)
+    venue.tick(9).trade(10, SELL, 99, 2)
+    assert venue.reports()[2:] == [
+        "1 10 TRADE 2@99 MAKER",
+        "2 10 TRIGGERED",
+        "2 10 TRADE 2@99 TAKER",
+        "1 10 TRADE 2@99 MAKER",
+        "2 10 TRADE 1@99 TAKER",
+        "1 10 TRADE 1@99 MAKER",
+        "2 10 TRADE 5@98 TAKER",
+        "2 10 CANCELLED NO_LIQUIDITY",
+    ]
+
+
 # ---- algorithms
 
 

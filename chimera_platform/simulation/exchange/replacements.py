@@ -87,15 +87,14 @@ def replace(venue: Any, session: Any, market: Any, orders: Any, order: Any, book
     order.replace_ts = NEVER
     if order.state == DONE:
         reason = _TOO_LATE
-    elif reason == NO_REASON and order.replace_size <= order.filled:
-        end_order(venue, session, market, order, CANCELLED, NO_REASON, ts)
-        return
     if reason == NO_REASON:
         swap_terms(order)
         reason = refusal_of_terms(venue, market, orders, order, book)
-        if reason != NO_REASON:
+        if reason != NO_REASON or order.size <= order.filled:
             swap_terms(order)
     if reason != NO_REASON:
         report_state(venue, session, market, order, _CANCEL_REJECTED, reason, ts)
+    elif order.replace_size <= order.filled:
+        end_order(venue, session, market, order, CANCELLED, NO_REASON, ts)
     else:
         accept_replacement(venue, session, market, orders, order, book, ts)

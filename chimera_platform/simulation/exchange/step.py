@@ -212,11 +212,11 @@ def after_event(
             market.is_queue_changed = 0
         if is_own_crossed(market):
             fill_crossed(venue, session, market, orders, book, ts)
-    if market.waiting > 0:
-        release_stops(venue, session, market, orders, book, ts)
     count_orders(market, orders)
     if market.hidden > 0:
         refill_all(orders, market, book)
+    if market.waiting > 0:
+        release_stops(venue, session, market, orders, book, ts)
 
 
 @record_kernel
