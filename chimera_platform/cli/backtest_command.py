@@ -51,7 +51,7 @@ def backtest(
     """
     from chimera_platform.configuration import load_configuration, with_parameters
     from chimera_platform.execution.records import OrderStatus
-    from chimera_platform.portfolio.monte_carlo import without_cones
+    from chimera_platform.portfolio.monte_carlo import without_curves
     from chimera_platform.simulation.backtest import run_backtest
     from chimera_platform.simulation.report import write_report
     from chimera_platform.warm_up import warm_up
@@ -80,7 +80,7 @@ def backtest(
             "fills": len(result.fills),
             "digest": result.digest,
             "metrics": result.metrics.as_dict(),
-            "monte_carlo": result.monte_carlo if as_json else without_cones(result.monte_carlo),
+            "monte_carlo": result.monte_carlo if as_json else without_curves(result.monte_carlo),
             "events_per_second": round(result.events_per_second),
             "seed": seed,
             "report": str(report),

@@ -26,7 +26,7 @@ from chimera_platform.portfolio.trade_moves import TradeMoves
 from chimera_platform.signals.block_bootstrap import optimal_block_length
 from chimera_platform.splitmix import GAMMA, mix64
 
-__all__ = ["PATHS", "QUANTILES", "bootstrap", "monte_carlo", "p_value", "random_sides", "without_cones"]
+__all__ = ["PATHS", "QUANTILES", "bootstrap", "monte_carlo", "p_value", "random_sides", "without_curves"]
 Array = np.ndarray[Any, Any]
 PATHS = 1_000
 _TRADES, _DAYS, _ENTRIES, _SIDES = range(4)
@@ -110,10 +110,10 @@ def monte_carlo(
     Returns
     -------
     dict
-        The keys of :func:`bootstrap` of the trades; ``by_days``: those of the days (``days`` instead of ``trades``), None
-        for a single day, whose mixtures are all the same;
-        ``null``: :func:`~chimera_platform.portfolio.random_entries.random_entries`, ``null_sides``:
-        :func:`random_sides`, each None where its input is missing.
+        The keys of :func:`bootstrap` of the trades; ``by_days``: those of the days (``days`` instead of ``trades``),
+        None for a single day, whose mixtures are all the same; ``null``:
+        :func:`~chimera_platform.portfolio.random_entries.random_entries`, ``null_sides``: :func:`random_sides`, each
+        None where its input is missing.
     """
     by_days = bootstrap(daily_profits if len(daily_profits) > 1 else daily_profits[:0], seed, paths, stream=_DAYS)
     del by_days["trades"]
@@ -127,12 +127,12 @@ def monte_carlo(
     return bootstrap(profits, seed, paths) | {"by_days": by_days, "null": null, "null_sides": null_sides}
 
 
-def without_cones(result: dict[str, Any]) -> dict[str, Any]:
+def without_curves(result: dict[str, Any]) -> dict[str, Any]:
     """Return a result without the curves, for reading."""
     return {
-        name: without_cones(value) if isinstance(value, dict) else value
+        name: without_curves(value) if isinstance(value, dict) else value
         for name, value in result.items()
-        if name != "cone"
+        if name not in ("cone", "histogram")
     }
 
 

@@ -18,6 +18,7 @@ Array = np.ndarray[Any, Any]
 QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 CONE_QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 CONE_POINTS = 100
+HISTOGRAM_BINS = 40
 _S11, _S32, _LOWER = np.uint64(11), np.uint64(32), np.uint64(0xFFFFFFFF)
 _HALF = 2.0**32
 _UNIT = 2.0**-53
@@ -119,11 +120,13 @@ def summary(totals: Array, falls: Array, at: Array) -> dict[str, Any]:
         ``quantiles`` ("0.05" → value, linear interpolation), ``probability_of_profit`` (share of totals above 0),
         ``var_95`` (minus the 5 % quantile) and ``expected_shortfall_95`` (minus the mean of what is at or below it);
         of the paths' deepest drawdown ``drawdown_median`` and ``drawdown_95`` (95 % quantile); ``cone``: ``at``, and
-        ``profit`` and ``drawdown`` by quantile: each a list over ``at``, the drawdown being the deepest so far.
+        ``profit`` and ``drawdown`` by quantile: each a list over ``at``, the drawdown being the deepest so far;
+        ``histogram`` of the totals: ``edges`` (one more than there are bins) and ``counts``.
     """
     last, deepest = np.ascontiguousarray(totals[:, -1]), falls[:, -1]
     low = float(np.quantile(last, 0.05))
     quantiles = np.quantile(last, QUANTILES).tolist()
+    counts, edges = np.histogram(last, HISTOGRAM_BINS)
     return {
         "mean": math.fsum(last) / len(last),
         "median": float(np.median(last)),
@@ -137,6 +140,7 @@ def summary(totals: Array, falls: Array, at: Array) -> dict[str, Any]:
         "drawdown_median": float(np.median(deepest)),
         "drawdown_95": float(np.quantile(deepest, 0.95)),
         "cone": {"at": at.tolist(), "profit": _by_quantile(totals), "drawdown": _by_quantile(falls)},
+        "histogram": {"edges": edges.tolist(), "counts": counts.tolist()},
     }
 
 
@@ -153,6 +157,7 @@ SUMMARY = (
     "drawdown_median",
     "drawdown_95",
     "cone",
+    "histogram",
 )
 
 

@@ -53,6 +53,7 @@ class BacktestResult:
     days : UTC day numbers with events.
     event_days : their first and last event, DAY_DTYPE.
     trades : TRADE_DTYPE, with each one's strategy and regime.
+    settings : the configuration in force, as JSON values by section.
     """
 
     intents: Array
@@ -72,6 +73,7 @@ class BacktestResult:
     days: Array
     event_days: Array
     trades: Array
+    settings: dict[str, Any]
 
     @property
     def events_per_second(self) -> float:
@@ -139,6 +141,7 @@ def run_backtest(
         days=ledger.days["day"],
         event_days=ledger.days,
         trades=trades,
+        settings=configuration.model_dump(mode="json"),
     )
 
 

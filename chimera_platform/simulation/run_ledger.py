@@ -33,7 +33,10 @@ TABLES: dict[str, np.dtype[Any]] = {
 SUMMARY_FIELDS: dict[str, tuple[str, ...]] = {
     "intents": ("intent_no", "ts_event", "instrument_id", "reason", "engine", "side", "regime"),
     "decisions": ("instrument_id", "reason", "engine", "approved"),
-    "orders": ("order_no", "instrument_id", "reason", "engine", "order_type", "status", "is_exit"),
+    "orders": (
+        "order_no", "ts_event", "ts_sent", "size", "filled", "instrument_id", "reason", "engine", "order_type",
+        "status", "is_exit",
+    ),
     "fills": FILL_DTYPE.names or (),
     "marks": (
         "ts_event", "position", "value_nanos", "realised_nanos", "fees_nanos", "equity_nanos", "instrument_id",

@@ -9,7 +9,7 @@ import statistics
 import numpy as np
 import pytest
 
-from chimera_platform.portfolio.monte_carlo import QUANTILES, bootstrap, monte_carlo, random_sides, without_cones
+from chimera_platform.portfolio.monte_carlo import QUANTILES, bootstrap, monte_carlo, random_sides, without_curves
 from chimera_platform.portfolio.resampled_paths import CONE_QUANTILES, cone_points
 from chimera_platform.portfolio.trade_moves import TradeMoves
 from chimera_platform.portfolio.trades import TRADE_DTYPE
@@ -118,6 +118,10 @@ def test_a_cone_ends_where_the_totals_and_drawdowns_do() -> None:
     assert cone["profit"]["0.05"][-1] == pytest.approx(result["quantiles"]["0.05"])
     assert cone["drawdown"]["0.95"][-1] == pytest.approx(result["drawdown_95"])
     assert cone["drawdown"]["0.95"] == sorted(cone["drawdown"]["0.95"])
+    histogram = result["histogram"]
+    assert sum(histogram["counts"]) == 1_000
+    assert (histogram["edges"][0], histogram["edges"][-1]) == (result["worst"], result["best"])
+    assert len(histogram["edges"]) == len(histogram["counts"]) + 1
     assert cone_points(3).tolist() == [0, 1, 2, 3]
 
 
@@ -163,7 +167,9 @@ def test_all_kinds_stand_beside_the_bootstrap_of_trades() -> None:
     assert result["null_sides"]["trades"] == 2_000
     json.dumps(monte_carlo(PROFITS[:0], daily[:0], 4), allow_nan=False)
     assert "cone" in result["by_days"]
-    assert without_cones(result)["by_days"] == {k: v for k, v in result["by_days"].items() if k != "cone"}
+    assert without_curves(result)["by_days"] == {
+        k: v for k, v in result["by_days"].items() if k not in ("cone", "histogram")
+    }
 
 
 def test_a_single_day_says_nothing_of_other_days() -> None:
