@@ -32,6 +32,9 @@ def audit(
     out: Annotated[Path | None, typer.Option("--out", help="Write the audit as a page: FILE.html or FILE.md.")] = None,
     events: Annotated[int, typer.Option("--events", min=2, help="Take the source's first events, so many.")] = 500_000,
     cuts: Annotated[int, typer.Option("--cuts", min=3, max=500, help="Points at which the stream is cut.")] = 12,
+    spread_cost: Annotated[
+        str, typer.Option("--spread-cost", help="Who pays further half-spreads at higher cost: none, taker or all.")
+    ] = "taker",
     workdir: o.WorkdirOption = o.DEFAULT_WORKDIR,
     config: o.ConfigOption = None,
     instruments: o.InstrumentsOption = None,
@@ -48,11 +51,14 @@ def audit(
     from chimera_platform.releases import ReleaseStore, release_loader
     from chimera_platform.simulation.audit.audit import run_audit
     from chimera_platform.simulation.audit.page import write_audit
-    from chimera_platform.simulation.audit.settings import AuditSettings
+    from chimera_platform.simulation.audit.settings import AuditSettings, SpreadCost
     from chimera_platform.warm_up import warm_up
 
     if out is not None and out.suffix not in (".html", ".md"):
         raise ConfigurationError(f"--out {out}: expected a name that ends in .html or .md")
+    if spread_cost not in tuple(SpreadCost):
+        raise ConfigurationError(f"--spread-cost is '{spread_cost}'; expected none, taker or all")
+    settings = AuditSettings(cuts=cuts, spread_cost=SpreadCost(spread_cost))
     configuration = load_configuration(config)
     if params is not None:
         configuration = with_parameters(configuration, read_sections(params, "the parameters", _PARAMETERS_EXAMPLE))
@@ -61,7 +67,7 @@ def audit(
         in_force = release_loader(ReleaseStore(WorkDir(workdir).require().releases), use_model=True)(release)
     stream = open_events(source, format, feed, symbols, instruments, seed)
     warm_up(say)
-    report = run_audit(stream, configuration, in_force, AuditSettings(cuts=cuts), seed, events, say)
+    report = run_audit(stream, configuration, in_force, settings, seed, events, say)
     if out is not None:
         write_audit(report, out)
     if as_json:

@@ -214,5 +214,5 @@ def _first_events(source: EventSource, count: int) -> tuple[Array, bool]:
     """Return the first ``count`` events of a source in one array, and whether they are all."""
     events = hold(source, count + 1).events
     if len(events) < 2:
-        raise DataError(f"{len(events)} events: an audit needs at least two to cut between ({source.description})")
+        raise DataError(f"{len(events)} event(s): an audit needs at least two to cut between ({source.description})")
     return events[:count], len(events) <= count

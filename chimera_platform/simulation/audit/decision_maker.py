@@ -59,7 +59,7 @@ class PlatformDecisions:
 
     def under(self, configuration: Configuration, universe: Universe | None = None) -> PlatformDecisions:
         """Return the same under another configuration, or other fees."""
-        return PlatformDecisions(universe or self.universe, configuration, self.release)
+        return type(self)(universe or self.universe, configuration, self.release)
 
     def intents(self, events: Array) -> Array:
         """See :meth:`DecisionMaker.intents`."""
