@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from chimera_platform.kernels import kernel
+from chimera_platform.kernels import kernel, record_kernel
 from chimera_platform.market.bars import TIMEFRAMES, open_time
 
 RANGE_BARS_MAX = 64
@@ -56,7 +56,7 @@ def new_frames() -> np.ndarray[Any, Any]:
     return frames
 
 
-@kernel
+@record_kernel
 def update_frames(frames: Any, ts_event: int, mid_doubled: int, range_bars: int, history_bars: int) -> Any:
     """Take in one mid; return whether the shortest frame completed a bar.
 
@@ -89,7 +89,7 @@ def update_frames(frames: Any, ts_event: int, mid_doubled: int, range_bars: int,
     return completed
 
 
-@kernel
+@record_kernel
 def _complete(frame: Any, range_bars: int, history_bars: int) -> None:
     """Close the bar under way, then measure the range and rank its width among the past ones."""
     frame.bar_high[frame.bars % RANGE_BARS_MAX] = frame.high
@@ -113,7 +113,7 @@ def _complete(frame: Any, range_bars: int, history_bars: int) -> None:
     frame.widths += 1
 
 
-@kernel
+@record_kernel
 def _rank(frame: Any, width: int, history_bars: int) -> float:
     """Return the share of the last ``history_bars`` widths that are smaller than ``width``."""
     count = min(frame.widths, history_bars)

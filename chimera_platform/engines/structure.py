@@ -21,7 +21,7 @@ from chimera_platform.engines.interface import distance_ticks, order_size_lots, 
 from chimera_platform.engines.ranges import RANGE_BARS_MAX, WIDTH_HISTORY_MAX, WIDTH_HISTORY_MIN, update_frames
 from chimera_platform.engines.structure_baseline import averages_crossed, cross_step
 from chimera_platform.execution.records import Engine, IntentReason, OrderType
-from chimera_platform.kernels import kernel
+from chimera_platform.kernels import kernel, record_kernel
 from chimera_platform.market.book import best_ask, best_bid
 from chimera_platform.settings import Settings
 
@@ -95,7 +95,7 @@ _REASON = int(IntentReason.BREAKOUT)
 _LIMIT = int(OrderType.LIMIT)
 
 
-@kernel
+@record_kernel
 def structure_is_due(params: Any, state: Any, frames: Any, event: Any, book: Any) -> bool:
     """Take in the mid at this event; return whether a breakout begins that :func:`structure_step` is to look at.
 
@@ -168,7 +168,7 @@ def structure_step(
     return 1
 
 
-@kernel
+@record_kernel
 def _breakout(params: Any, state: Any, frame: Any, mid_doubled: int) -> int:
     """Return the side of a breakout that begins with this mid, 0 if none does."""
     if math.isnan(frame.average_bar):
