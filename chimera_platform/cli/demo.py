@@ -12,6 +12,7 @@ import typer
 from chimera_platform.cli import options as o
 from chimera_platform.cli.output import emit, errors
 from chimera_platform.errors import ConfigurationError
+from chimera_platform.kill_switch import KillSwitch
 from chimera_platform.workdir import FOLDERS, WorkDir
 
 if TYPE_CHECKING:
@@ -62,6 +63,11 @@ def demo(
 
 def _folders(workdir: Path, fresh: bool) -> WorkDir:
     folders = WorkDir(workdir).prepare()
+    kill = KillSwitch(workdir).kill()
+    if kill is not None:
+        raise ConfigurationError(
+            f"{workdir}: killed by {kill.by} ({kill.reason}). Run `chimera kill --reset`, or choose another folder"
+        )
     with folders.lock():
         if fresh:
             for name in (*FOLDERS, "dagster", "verify"):

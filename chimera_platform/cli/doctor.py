@@ -51,6 +51,7 @@ def doctor(workdir: o.WorkdirOption = o.DEFAULT_WORKDIR, as_json: o.JsonOption =
         _permissions(workdir),
         _clock(workdir),
         _lock(workdir),
+        _kill_switch(workdir),
         _attempt("journal", lambda: _journal(workdir), "follow the message: it names the damaged file"),
         _quality(workdir),
         _attempt("release", lambda: _release(workdir), "promote another release: `chimera release promote ID`"),
@@ -173,6 +174,16 @@ def _lock(workdir: Path) -> Check:
             holder = file.read(32).decode("ascii", "replace").strip()
             return Check("lock", True, f"a flow is running here (process {holder}); you are process {os.getpid()}")
     return Check("lock", True, "free")
+
+
+def _kill_switch(workdir: Path) -> Check:
+    from chimera_platform.kill_switch import KillSwitch
+
+    kill = KillSwitch(workdir).kill()
+    detail = "not thrown" if kill is None else f"thrown by {kill.by} at {kill.at}: {kill.reason}; flows are held flat"
+    return Check(
+        "kill switch", kill is None, detail, "`chimera kill --reset --reason WHY` once it is safe", needed=False
+    )
 
 
 def _journal(workdir: Path) -> str:
