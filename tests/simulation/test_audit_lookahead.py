@@ -33,7 +33,7 @@ from chimera_platform.simulation.audit.learning_leaks import (
     training_skew,
 )
 from chimera_platform.simulation.audit.settings import AuditSettings
-from chimera_platform.simulation.audit.shifts import Mids, SourceEvents, shifts
+from chimera_platform.simulation.audit.shifts import Mids, Oracle, SourceEvents, shifts
 from chimera_platform.simulation.sweep import HeldEvents, hold
 from tests.simulation import audit_cheats as cheats
 
@@ -177,10 +177,20 @@ def test_an_edge_that_one_event_takes_away_is_a_warning(held: HeldEvents, honest
     mids = Mids(held.universe, events)
     cheat = cheats.NextMid(honest)
     near = SETTINGS.model_copy(update={"edge_horizon_ms": 200})
-    said = shifts(cheat, events, cheat.run(events), mids, near)
+    said, _ = shifts(cheat, events, cheat.run(events), mids, near)
     assert said.verdict is Verdict.WARN
     assert said.number > 50.0
-    assert shifts(honest, events, honest.run(events), mids, SETTINGS).verdict is Verdict.PASS
+    assert shifts(honest, events, honest.run(events), mids, SETTINGS)[0].verdict is Verdict.PASS
+
+
+def test_an_edge_near_perfect_foresight_is_too_good_to_be_true(held: HeldEvents, honest: PlatformDecisions) -> None:
+    events, mids = held.events, Mids(held.universe, held.events)
+    cheat = Oracle(honest, by_ns=SETTINGS.edge_horizon_ms * 1_000_000)
+    _, said = shifts(cheat, events, cheat.run(events), mids, SETTINGS)
+    assert said.verdict is Verdict.WARN
+    assert said.number > 95.0
+    _, said = shifts(honest, events, honest.run(events), mids, SETTINGS)
+    assert said.verdict is Verdict.PASS
 
 
 def test_the_oracle_in_the_table_of_shifts_has_the_largest_edge(findings: dict[str, Finding]) -> None:

@@ -159,7 +159,7 @@ def lookahead_findings(
     findings.append(planted_cheat(maker, events, settings, seed))
     findings.append(batch_cuts(maker, events, whole, settings, np.random.default_rng([seed, 2])))
     told("decisions moved in time, late starts")
-    findings.append(shifts(maker, events, whole, Mids(maker.universe, events), settings))
+    findings += shifts(maker, events, whole, Mids(maker.universe, events), settings)
     findings += late_starts(maker, events, whole, settings)
     return findings
 

@@ -31,6 +31,9 @@ class AuditSettings(Settings):
     )
     edge_lost_max: float = Field(0.5, ge=0.0, le=1.0, description="share of the edge that a one-event delay may take")
     edge_significance: float = Field(3.0, ge=0.0, le=20.0, description="standard errors that make a loss count")
+    foresight_share_max: float = Field(
+        0.8, ge=0.0, le=1.0, description="share of perfect foresight's edge that no honest decision reaches"
+    )
     late_starts: tuple[float, ...] = Field((0.1, 0.25, 0.5), description="shares of the stream skipped at the start")
     feature_tolerance: float = Field(1e-6, ge=0.0, le=1.0, description="relative difference of a feature that counts")
     endless_features_max: float = Field(

@@ -160,8 +160,10 @@ class _Outcome(NamedTuple):
     net_profit: float
 
 
-def shifts(maker: DecisionMaker, events: Array, whole: Decisions, mids: Mids, settings: AuditSettings) -> Finding:
-    """Move all decisions later and earlier and compare what they earn.
+def shifts(
+    maker: DecisionMaker, events: Array, whole: Decisions, mids: Mids, settings: AuditSettings
+) -> tuple[Finding, Finding]:
+    """Move all decisions later and earlier and compare what they earn; return the findings on delay and foresight.
 
     The edge of a decision is the mid's move in its direction over ``edge_horizon_ms``, without any cost. A result
     that lives on the last event alone, and is gone one event later, is what a leak by one row looks like.
@@ -194,7 +196,10 @@ def shifts(maker: DecisionMaker, events: Array, whole: Decisions, mids: Mids, se
         )
     )
     lost, error, edge = _loss(whole.intents, sources, mids, horizon_ns)
-    return _finding(lost, error, edge, len(whole.intents), outcomes, settings)
+    return (
+        _delay(lost, error, edge, len(whole.intents), outcomes, settings),
+        _foresight(edges(whole.intents, mids, horizon_ns), settings),
+    )
 
 
 def edges(intents: Array, mids: Mids, horizon_ns: int) -> Array:
@@ -234,7 +239,7 @@ def _outcome(name: str, maker: DecisionMaker, events: Array, intents: Array, edg
     )
 
 
-def _finding(
+def _delay(
     lost: float, error: float, edge: float, intents: int, outcomes: list[_Outcome], settings: AuditSettings
 ) -> Finding:
     head = ("decisions", "intents", "edge, bp", "± bp", "closed trades", "net profit")
@@ -257,3 +262,26 @@ def _finding(
         if edge > 0:
             reason = f"a delay of one event takes {lost:.3f} ± {error:.3f} bp of an edge of {edge:.2f} bp"
     return Finding("delay", Part.LOOKAHEAD, verdict, share, "% of the edge lost", threshold, reason, table=table)
+
+
+def _foresight(edge: Array, settings: AuditSettings) -> Finding:
+    """Hold the edge against the one of perfect foresight at the same moments: the mean size of the mid's moves."""
+    known = edge[np.isfinite(edge)]
+    threshold = f"at most {settings.foresight_share_max:.0%}"
+    largest = float(np.abs(known).mean()) if len(known) else 0.0
+    if len(known) < _INTENTS_MIN or largest == 0.0:
+        reason = f"{len(known)} intents with a market behind them are too few ({_INTENTS_MIN} would do)"
+        return Finding("foresight", Part.LOOKAHEAD, Verdict.SKIP, math.nan, "", threshold, reason)
+    mean, error = float(known.mean()), float(known.std(ddof=1)) / math.sqrt(len(known))
+    limit = settings.foresight_share_max * largest
+    is_suspicious = mean - settings.edge_significance * error > limit
+    said = f"{mean:.2f} ± {error:.2f} bp of the {largest:.2f} bp that perfect foresight would have at the same moments"
+    return Finding(
+        "foresight",
+        Part.LOOKAHEAD,
+        Verdict.WARN if is_suspicious else Verdict.PASS,
+        100.0 * mean / largest,
+        "% of perfect foresight",
+        threshold,
+        f"too good to be true: decisions have {said}" if is_suspicious else f"decisions have {said}",
+    )
