@@ -1,0 +1,275 @@
+"""The simulated exchange against its definition, and what must hold whatever is sent to whatever market.
+
+Invariants, one line each; every test below names the one it holds to:
+
+- the reports equal those of the naive exchange, in the same order;
+- an order's fills are at most its size, and its report says how much it has;
+- own orders together never get more than a print printed, nor a displayed lot twice;
+- price and arrival priority among own orders are kept;
+- a limit is never passed; fill-or-kill is all or nothing; post-only never takes; immediate-or-cancel never rests;
+- after its end an order only hears of messages that came too late;
+- reports arrive in their order, none before it could have;
+- own orders trade with each other only where that is asked for;
+- nothing trades while the market is halted, closed or not known;
+- how the events are cut into batches changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import Any
+
+import numpy as np
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from chimera_platform.execution.records import Liquidity, OrderReason, OrderType, TimeInForce
+from chimera_platform.execution.reports import ReportKind
+from chimera_platform.market.book import apply_event, is_tradable, new_books
+from chimera_platform.market.events import EVENT_DTYPE, EventFlag, EventKind, StatusCode
+from chimera_platform.simulation.exchange.order_script import ScriptAction, run_script_on_events
+from chimera_platform.simulation.exchange.settings import QueueModel, SelfTradePrevention, VenueSettings
+from tests.reference.exchange import NaiveExchange
+from tests.reference.exchange_scripts import MILLISECOND, START, ladders, markets, records, scripts, venues
+
+FIELDS = (
+    "order_no", "exec_no", "ts_venue", "ts_received", "lots", "size", "filled", "bid_price", "ask_price", "reason",
+    "kind", "liquidity", "side",
+)  # fmt: skip
+PRICED = (ReportKind.NEW, ReportKind.TRADE, ReportKind.REPLACED)
+ENDS = (ReportKind.CANCELLED, ReportKind.REJECTED, ReportKind.EXPIRED)
+feeds = st.sampled_from(("l1", "l2", "l3"))
+quick = settings(deadline=None, suppress_health_check=[HealthCheck.data_too_large, HealthCheck.too_slow])
+
+
+class Case:
+    """One drawn market, script and venue, and what the exchange reports of it."""
+
+    def __init__(self, events: Any, script: Any, venue: VenueSettings) -> None:
+        self.events, self.script, self.venue = events, script, venue
+        self.reports = run_script_on_events([events], 0, venue, script)
+        self.orders = {int(row["id"]): row for row in script if row["action"] == ScriptAction.NEW}
+        self.replaced = {int(row["id"]) for row in script if row["action"] == ScriptAction.REPLACE}
+
+    def of(self, order_no: int, *kinds: ReportKind) -> Any:
+        rows = self.reports[self.reports["order_no"] == order_no]
+        return rows[np.isin(rows["kind"], [int(kind) for kind in kinds])] if kinds else rows
+
+    @property
+    def trades(self) -> Any:
+        return self.reports[self.reports["kind"] == ReportKind.TRADE]
+
+
+@st.composite
+def cases(draw: st.DrawFn, **fixed: Any) -> Case:
+    events = draw(feeds.flatmap(markets))
+    return Case(events, draw(scripts(int(events["ts_event"][-1]))), draw(venues(**fixed)))
+
+
+def plain(reports: Any) -> list[dict[str, int]]:
+    """Reports as dictionaries of what counts of them."""
+    rows = []
+    for report in reports:
+        row = {name: int(report[name]) for name in FIELDS}
+        rows.append({**row, "price": int(report["price"]) if row["kind"] in PRICED else 0})
+    return rows
+
+
+@given(case=cases())
+@settings(quick, max_examples=300)
+def test_the_reports_are_those_of_the_naive_exchange(case: Case) -> None:
+    assert plain(case.reports) == plain(NaiveExchange(case.venue).run(case.events, case.script))
+
+
+@given(case=cases(), cuts=st.lists(st.integers(0, 40), max_size=4))
+@quick
+def test_how_events_are_cut_into_batches_changes_nothing(case: Case, cuts: list[int]) -> None:
+    batches = np.split(case.events, sorted(min(cut, len(case.events)) for cut in cuts))
+    assert plain(run_script_on_events(batches, 0, case.venue, case.script)) == plain(case.reports)
+
+
+@given(case=cases())
+@quick
+def test_an_order_is_filled_up_to_its_size_at_most_and_its_reports_count_it(case: Case) -> None:
+    for order_no in case.orders:
+        filled = 0
+        for report in case.of(order_no):
+            filled += int(report["lots"])
+            assert report["filled"] == filled <= max(int(report["size"]), filled * (report["kind"] == ReportKind.TRADE))
+            assert (report["lots"] > 0) == (report["kind"] == ReportKind.TRADE)
+
+
+@given(case=cases(impact_coefficient=0.0, self_trade_prevention=SelfTradePrevention.CANCEL_RESTING))
+@quick
+def test_own_orders_together_never_get_more_than_was_printed_and_displayed(case: Case) -> None:
+    """Makers at one moment: prints of that moment and what the book showed; takers: what it showed, all levels once."""
+    printed, shown, book = defaultdict(int), defaultdict(int), new_books(1)[0]
+    peaks: dict[tuple[int, int], int] = defaultdict(int)  # lots that ever appeared at a price, (side, price)
+    before: dict[tuple[int, int], int] = {}
+    for event in case.events:
+        if event["kind"] in (EventKind.TRADE, EventKind.EXECUTE) and not event["flags"] & (
+            EventFlag.HIDDEN | EventFlag.SNAPSHOT
+        ):
+            printed[int(event["ts_event"])] += int(event["size"])
+        apply_event(book, event)
+        now = {
+            (side, int(book[f"{name}_price"][k])): int(book[f"{name}_size"][k])
+            for side, name in ((1, "bid"), (-1, "ask"))
+            for k in range(int(book[f"{name}_count"]))
+        }
+        if event["flags"] & EventFlag.LAST:
+            for at, lots in now.items():
+                peaks[at] += max(lots - before.get(at, 0), 0)
+            before = now
+            shown[int(event["ts_event"])] += sum(now.values())
+    trades = case.trades
+    makers = trades[trades["liquidity"] == Liquidity.MAKER]
+    for ts in np.unique(makers["ts_venue"]):
+        assert makers["lots"][makers["ts_venue"] == ts].sum() <= printed[int(ts)] + shown[int(ts)]
+    takers = trades[trades["liquidity"] == Liquidity.TAKER]
+    for side, price in {(int(t["side"]), int(t["price"])) for t in takers}:
+        mine = takers[(takers["side"] == side) & (takers["price"] == price)]
+        assert mine["lots"].sum() <= peaks[-side, price]
+    for side in (1, -1):
+        crossed = sum(lots for (of, _), lots in peaks.items() if of == -side)
+        assert trades["lots"][trades["side"] == side].sum() <= crossed + sum(printed.values())
+
+
+@given(case=cases())
+@quick
+def test_among_resting_own_orders_the_better_price_then_the_earlier_fills_first(case: Case) -> None:
+    """Of two plain limit orders that both rest, the one with priority is filled before the other gets anything more."""
+    plain_limits = [
+        no for no, row in case.orders.items()
+        if row["order_type"] in (OrderType.LIMIT, OrderType.POST_ONLY) and no not in case.replaced
+    ]  # fmt: skip
+    for first in plain_limits:
+        for second in plain_limits:
+            one, other = case.orders[first], case.orders[second]
+            news = case.of(first, ReportKind.NEW), case.of(second, ReportKind.NEW)
+            if first == second or one["side"] != other["side"] or not len(news[0]) or not len(news[1]):
+                continue
+            lead = int(one["side"]) * (int(one["price"]) - int(other["price"]))
+            if lead < 0 or (lead == 0 and news[0]["exec_no"][0] > news[1]["exec_no"][0]):
+                continue
+            rested, over = int(news[0]["ts_venue"][0]), case.of(first)[-1]
+            is_over = over["kind"] in ENDS or over["filled"] == over["size"]
+            for fill in case.of(second, ReportKind.TRADE):
+                is_maker, ts = fill["liquidity"] == Liquidity.MAKER, int(fill["ts_venue"])
+                if is_maker and rested < ts:
+                    assert is_over and int(over["ts_venue"]) <= ts
+
+
+@given(case=cases())
+@quick
+def test_a_limit_is_never_passed(case: Case) -> None:
+    for trade in case.trades:
+        order = case.orders[int(trade["order_no"])]
+        limits = [int(order["price"])]
+        limits += [int(row["price"]) for row in case.script if row["id"] == trade["order_no"] and row["action"] == 3]
+        if order["price"] and order["order_type"] not in (OrderType.MARKET, OrderType.STOP):
+            assert max(int(order["side"]) * (limit - int(trade["price"])) for limit in limits) >= 0
+
+
+@given(case=cases())
+@quick
+def test_fill_or_kill_trades_all_at_once_or_nothing(case: Case) -> None:
+    for order_no, order in case.orders.items():
+        fills = case.of(order_no, ReportKind.TRADE)
+        if order["time_in_force"] == TimeInForce.FOK and order["order_type"] not in (OrderType.TWAP, OrderType.VWAP):
+            size = int(case.of(order_no)["size"][-1]) if len(fills) else 0
+            assert fills["lots"].sum() == size
+            assert len(np.unique(fills["ts_venue"])) <= 1
+
+
+@given(case=cases())
+@quick
+def test_post_only_never_takes_and_immediate_orders_never_rest(case: Case) -> None:
+    for order_no, order in case.orders.items():
+        fills, news = case.of(order_no, ReportKind.TRADE), case.of(order_no, ReportKind.NEW, ReportKind.TRIGGERED)
+        if order["order_type"] == OrderType.POST_ONLY and order_no not in case.replaced:
+            assert np.all(fills["liquidity"] == Liquidity.MAKER)
+        immediate = order["time_in_force"] in (TimeInForce.IOC, TimeInForce.FOK)
+        if immediate and order["order_type"] in (OrderType.LIMIT, OrderType.MARKET, OrderType.ICEBERG):
+            assert np.all(fills["liquidity"] == Liquidity.TAKER)
+            if len(news):
+                last = case.of(order_no)
+                last = last[last["kind"] != ReportKind.CANCEL_REJECTED][-1]
+                assert last["kind"] in ENDS or last["filled"] == last["size"]
+                assert last["ts_venue"] == news["ts_venue"][0]
+
+
+@given(case=cases())
+@quick
+def test_after_its_end_an_order_only_hears_what_came_too_late(case: Case) -> None:
+    for order_no in case.orders:
+        is_over = False
+        for report in case.of(order_no):
+            if is_over:
+                assert (report["kind"], report["reason"]) == (ReportKind.CANCEL_REJECTED, OrderReason.TOO_LATE)
+            is_over |= report["kind"] in ENDS or (
+                report["kind"] == ReportKind.TRADE and report["filled"] == report["size"]
+            )
+
+
+@given(case=cases())
+@quick
+def test_reports_arrive_in_their_order_and_not_before_they_can(case: Case) -> None:
+    legs = {
+        leg: getattr(case.venue, f"{leg}_latency_quantiles_ns") or (getattr(case.venue, f"{leg}_latency_ns"),)
+        for leg in ("feed", "order", "report")
+    }
+    reports = case.reports
+    assert reports["exec_no"].tolist() == list(range(len(reports)))
+    assert np.all(np.diff(reports["ts_received"]) >= 0)
+    assert np.all(reports["ts_received"] >= reports["ts_venue"] + legs["report"][0])
+    assert np.all(reports["ts_received"] <= np.maximum.accumulate(reports["ts_venue"]) + legs["report"][-1])
+    for order_no, order in case.orders.items():
+        earliest = int(order["ts"]) + legs["feed"][0] + legs["order"][0]
+        assert np.all(case.of(order_no)["ts_venue"] >= earliest)
+
+
+@given(script=scripts(START + 60 * MILLISECOND, orders_max=8), venue=venues(), ladder=ladders())
+@quick
+def test_own_orders_trade_with_each_other_only_where_that_is_asked_for(
+    script: Any, venue: VenueSettings, ladder: list[dict[str, int]]
+) -> None:
+    """In a market that stands still only an own order can fill a resting own order."""
+    rows = [{**row, "ts_event": START} for row in ladder]
+    rows[-1]["flags"] |= EventFlag.LAST
+    still = {"kind": EventKind.STATUS, "price": StatusCode.RESUME, "flags": EventFlag.LAST}
+    rows += [{**still, "ts_event": START + at * MILLISECOND} for at in range(1, 100)]
+    trades = Case(records(EVENT_DTYPE, rows), script, venue).trades
+    makers = trades[trades["liquidity"] == Liquidity.MAKER]
+    if venue.self_trade_prevention is not SelfTradePrevention.NONE:
+        assert len(makers) == 0
+    names = ["ts_venue", "price", "lots"]
+    takers = trades[trades["liquidity"] == Liquidity.TAKER]
+    for maker in makers:
+        assert np.any((takers[names] == maker[names]) & (takers["side"] == -maker["side"]))
+
+
+@given(case=cases())
+@quick
+def test_nothing_trades_while_the_market_is_not_tradable(case: Case) -> None:
+    book, last, spans = new_books(1)[0], False, []  # [ts from which, ts to which] there is no market
+    start = 0
+    for event in case.events:
+        apply_event(book, event)
+        if not event["flags"] & EventFlag.LAST:
+            continue
+        now, ts = bool(is_tradable(book)), int(event["ts_event"])
+        if last and not now:
+            start = ts
+        elif now and not last:
+            spans.append((start, ts))
+        last = now
+    spans += [] if last else [(start, int(case.events["ts_event"][-1]) + 1)]
+    for trade in case.trades:
+        assert not any(low < trade["ts_venue"] < high for low, high in spans)
+
+
+@given(case=cases(queue_model=QueueModel.EXACT))
+@quick
+def test_without_own_orders_there_is_nothing_to_report(case: Case) -> None:
+    assert len(run_script_on_events([case.events], 0, case.venue, case.script[:0])) == 0
