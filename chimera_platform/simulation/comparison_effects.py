@@ -12,7 +12,7 @@ from chimera_platform.simulation.comparison_statistics import (
     difference,
     holm,
 )
-from chimera_platform.simulation.comparison_variants import V1, V2, Role
+from chimera_platform.simulation.comparison_variants import V2, Role
 
 
 @dataclass(frozen=True)
@@ -43,18 +43,6 @@ class Effect:
         return f"**{word}**" if self.adds.side and self.p_holm < SIGNIFICANT else word
 
 
-def against_nothing(outcome: MarketOutcome, name: str, seed: int) -> Difference:
-    """Return what a variant earned a day, against an account that does nothing."""
-    days = outcome.variants[name].daily_net()
-    return difference(days, seed, are_independent=outcome.market.is_simulated)
-
-
-def second_against_first(outcome: MarketOutcome, seed: int) -> Difference:
-    """Return what the second version earned more a day than the first."""
-    days = outcome.variants[V2].daily_net() - outcome.variants[V1].daily_net()
-    return difference(days, seed, are_independent=outcome.market.is_simulated)
-
-
 def effects(outcome: MarketOutcome, seed: int) -> dict[str, Effect]:
     """Return the effects on one market by the variant's name, of all variants that are compared with another.
 
@@ -65,9 +53,9 @@ def effects(outcome: MarketOutcome, seed: int) -> dict[str, Effect]:
     for name, each in outcome.variants.items():
         if not each.variant.against:
             continue
-        days = each.daily_net() - outcome.variants[each.variant.against].daily_net()
-        sign = -1.0 if each.variant.role == Role.LEFT_OUT else 1.0
-        found[name] = each, difference(sign * days, seed, are_independent=outcome.market.is_simulated)
+        other = outcome.variants[each.variant.against]
+        days = other.daily_gain(each) if each.variant.role == Role.LEFT_OUT else each.daily_gain(other)
+        found[name] = each, difference(days, seed, are_independent=outcome.market.is_simulated)
     family = [name for name, (_, adds) in found.items() if name != V2 and not adds.is_none]
     adjusted = dict(zip(family, holm([found[name][1].sign_p for name in family]), strict=True))
     adjusted[V2] = found[V2][1].sign_p

@@ -144,6 +144,9 @@ def _venue(outcome: MarketOutcome, found: Mapping[str, Effect]) -> str:
     parts = []
     for version, ideal in ((V1, IDEAL_V1), (V2, IDEAL_V2)):
         adds = found[ideal].adds
+        if adds.is_none:
+            parts.append(f"{version.upper()} the same")
+            continue
         verb = "more" if adds.mean >= 0 else "less"
         sure = _interval(adds) if adds.has_interval else f"better on {adds.better} of {adds.days} days"
         parts.append(f"{version.upper()} {shown(abs(adds.mean), 1)} a day {verb} ({sure})")

@@ -97,7 +97,7 @@ def _document(traded: Sequence[Compared], chosen: Plan) -> list[str]:
         "## The document's table, row by row",
         "",
         *table(("metric", "V1", "V2", "compared here as", "and"), rows),
-        f"Promised elsewhere, and **a later part's**: {LATER}.",
+        f"Promised by the other documents, and **coming with later parts**: {LATER}.",
         "",
     ]
 

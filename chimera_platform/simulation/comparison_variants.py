@@ -120,7 +120,7 @@ DOCUMENT: tuple[Row, ...] = (
         "Dynamic rebalancing",
         ("shares",),
         "The shares of three engines are compared. Weights from attribution come with a release, between runs; "
-        "**rebalancing within a run is a later part's**.",
+        "**rebalancing within a run comes with a later part of the platform**.",
     ),
     Row(
         "Risk",
@@ -128,16 +128,16 @@ DOCUMENT: tuple[Row, ...] = (
         "Adaptive + session-aware",
         ("drawdown_scaling",),
         "Sizes that shrink in a drawdown are compared. **Spread limits by session, escalation of rejects and the "
-        "pause on latency are a later part's**.",
+        "pause on latency come with a later part**.",
     ),
     Row(
         "Latency Tracking",
         "None",
         "Full attribution",
         said="Decides nothing: the journal keeps every time, and SQL attributes it. **A pause or a route that "
-        "follows from it is a later part's.** What latency costs stands under the conditions.",
+        "follows from it comes with a later part.** What latency costs stands under the conditions.",
     ),
-    Row("Hedge Logic", "None", "Cross-engine hedging", said="**A later part's**; no variant."),
+    Row("Hedge Logic", "None", "Cross-engine hedging", said="**Comes with a later part**; no variant."),
 )
 """The document's table without its expectations, which are measured: see :data:`EXPECTED`."""
 
