@@ -157,9 +157,10 @@ def test_a_stream_of_one_event_cannot_be_cut(tmp_path: Path) -> None:
 
 
 def test_a_market_in_which_nothing_is_decided_is_audited_without_a_verdict_on_profit(quick: Path) -> None:
-    result = audit("--params", quick, "--json", events=40)
+    result = audit("--params", quick, "--json", events=3)
     assert result.exit_code == 0, result.exception
     said = json.loads(result.stdout)
     verdicts = {each["name"]: each["verdict"] for each in said["checks"]}
-    assert verdicts["truncation"] == "pass"
-    assert verdicts["delay"] == verdicts["plateau"] == "skip"
+    assert said["answer"].startswith("Nothing can be said")
+    for name in ("truncation", "other futures", "planted cheat", "delay", "cost", "latency", "plateau"):
+        assert verdicts[name] == "skip", name

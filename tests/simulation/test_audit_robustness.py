@@ -47,6 +47,7 @@ from chimera_platform.simulation.exchange.settings import VenueSettings
 from chimera_platform.simulation.sweep import HeldEvents, hold
 
 SETTINGS = AuditSettings()
+_HAS_FEED_LATENCY = "feed_latency_ns" in latencies(Configuration().venue)
 GOLD = load_instruments()["XAUUSD"]
 NO_EVENTS = np.zeros(0, EVENT_DTYPE)
 
@@ -209,8 +210,23 @@ def test_data_received_later_than_the_run_allows_for_is_a_warning() -> None:
     finding = feed_delay(events, Configuration())
     assert finding.verdict is Verdict.WARN
     assert finding.number == pytest.approx(40.0)
+    assert "40 ms after it happened, and" in finding.reason
+    allowed = (
+        with_parameters(Configuration(), {"venue": {"feed_latency_ns": 40_000_000}}) if _HAS_FEED_LATENCY else None
+    )
+    assert allowed is None or feed_delay(events, allowed).verdict is Verdict.PASS
     events["ts_recv"] = events["ts_event"]
     assert feed_delay(events, Configuration()).verdict is Verdict.SKIP
+
+
+def test_a_receiving_clock_that_is_behind_still_tells_the_least_delay() -> None:
+    events = np.zeros(101, EVENT_DTYPE)
+    events["ts_event"] = np.arange(101) * 1_000_000
+    events["ts_recv"] = events["ts_event"] - 1_000_000_000 + np.arange(101) * 100_000
+    finding = feed_delay(events, Configuration())
+    assert finding.verdict is Verdict.WARN
+    assert finding.number == pytest.approx(5.0)
+    assert "1,000 ms or more behind" in finding.reason
 
 
 # ---- parameters -------------------------------------------------------------------------------------------------

@@ -81,6 +81,8 @@ class AuditReport:
         """Whether the backtest can be believed, in a sentence."""
         if self.is_disproved:
             return "No: decisions depend on what they could not know, or cannot be repeated."
+        if all(f.verdict is not Verdict.PASS for f in self.findings if f.name in ("truncation", "other futures")):
+            return "Nothing can be said: there is not one decision in this data."
         if self.outcome.net_profit <= 0:
             return "No lookahead found. The run earns nothing, so there is no profit that could be fragile."
         failed = [f.name for f in self.findings if f.verdict is Verdict.FAIL]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,7 @@ def truncation(maker: DecisionMaker, events: Array, whole: Decisions, cuts: list
         "truncation",
         rows,
         found,
+        whole,
         "with the stream cut off, every decision before the cut is byte for byte that of the whole run",
         "decisions change when the events after them are taken away: they depend on the future",
     )
@@ -51,6 +53,7 @@ def other_futures(
         "other futures",
         tasks,
         side_by_side(look, tasks),
+        whole,
         f"whatever comes after a cut ({', '.join(FUTURES)}), every decision before it stays byte for byte the same",
         "decisions change when only what comes after them is changed: they depend on the future",
     )
@@ -104,21 +107,18 @@ def batch_cuts(
     )
 
 
-def parted(finding: Finding) -> int:
-    """Return at how many cuts of a truncation or other future the runs parted."""
-    return int(finding.number)
-
-
 def _digest(decisions: Decisions) -> str:
     return digest_of(decisions.intents, decisions.orders, decisions.fills)
 
 
 def _finding(
-    name: str, tasks: list[tuple[int, str]], found: list[Difference | None], passed: str, failed: str
+    name: str, tasks: list[tuple[int, str]], found: list[Difference | None], whole: Decisions, passed: str, failed: str
 ) -> Finding:
     apart = [d for d in found if d is not None]
-    if not tasks:
-        return Finding(name, Part.LOOKAHEAD, Verdict.SKIP, 0.0, "cuts", "0 differ", "there is nothing to cut")
+    is_empty = not apart and not any(len(rows) for rows in whole)
+    if not tasks or is_empty:
+        reason = "there is nothing to cut" if not tasks else "without a single decision nothing could differ"
+        return Finding(name, Part.LOOKAHEAD, Verdict.SKIP, math.nan, "", "0", reason)
     first = min(apart, key=lambda d: d.event_no) if apart else None
     where = f"; first at event {first.event_no:,} in {first.table}.{first.field}" if first is not None else ""
     return Finding(

@@ -6,6 +6,8 @@ import math
 from decimal import Decimal
 from typing import Any
 
+import numpy as np
+
 from chimera_platform.configuration import Configuration
 from chimera_platform.market.instruments import Instrument, Universe
 from chimera_platform.settings import Settings
@@ -40,15 +42,15 @@ def cost_stress(maker: PlatformDecisions, events: Array, settings: AuditSettings
         SpreadCost.ALL: "fees are multiplied in the run; all fills pay further half-spreads in the evaluation",
     }[settings.spread_cost]
     verdict, reason = Verdict.PASS, f"the profit is gone at {break_even:.2f} times the cost"
-    if first.net_profit <= 0:
+    if math.isinf(break_even):
+        verdict, reason = Verdict.SKIP, "the run pays no cost, so none can be multiplied"
+    elif first.net_profit <= 0:
         verdict = Verdict.WARN
         reason = _NO_PROFIT.format(profit=first.net_profit)
         if break_even > 0:
             reason += f"; it would break even at {break_even:.2f} times the cost"
         else:
             reason += "; it loses before any cost"
-    elif math.isinf(break_even):
-        reason = "the run pays no cost, so none can be multiplied"
     elif break_even < settings.break_even_min:
         verdict = Verdict.FAIL
     return Finding(
@@ -74,7 +76,9 @@ def latency_stress(maker: PlatformDecisions, events: Array, settings: AuditSetti
     base, twice = side_by_side(look, (1.0, 2.0))
     kept = twice.net_profit / base.net_profit if base.net_profit > 0 else math.nan
     verdict, reason = Verdict.PASS, f"at twice the latency {kept:.0%} of the profit is left"
-    if base.net_profit <= 0:
+    if not base.trades and base.net_profit == 0:
+        verdict, reason = Verdict.SKIP, "nothing was traded"
+    elif base.net_profit <= 0:
         verdict, reason = Verdict.WARN, _NO_PROFIT.format(profit=base.net_profit)
     elif twice.net_profit <= 0:
         verdict, reason = Verdict.FAIL, f"at twice the latency the profit is gone ({twice.net_profit:,.2f})"
@@ -97,26 +101,37 @@ def latency_stress(maker: PlatformDecisions, events: Array, settings: AuditSetti
 
 
 def feed_delay(events: Array, configuration: Configuration) -> Finding:
-    """Hold the delay with which the data was received against the one that the venue is given."""
+    """Hold the delay with which the data was received against the one that the venue is given.
+
+    Where the receiving clock is behind the exchange's, delays come out below 0; then only what they have above the
+    shortest one is known, a lower bound.
+    """
     delay = events["ts_recv"] - events["ts_event"]
-    delays = sorted(delay[delay > 0].tolist())
-    known = latencies(configuration.venue)
-    assumed = known.get("feed_latency_quantiles_ns") or (known.get("feed_latency_ns") or 0,)
-    middle = tuple(assumed)[len(tuple(assumed)) // 2] if isinstance(assumed, tuple) else int(assumed)
-    threshold = f"at most venue.feed_latency_ns, {middle / 1e6:g} ms"
-    if len(delays) < len(events) / 2:
+    assumed = _median_feed_latency(configuration.venue)
+    threshold = f"at most venue.feed_latency_ns, {assumed / 1e6:g} ms"
+    if not len(delay) or not delay.any():
         reason = "the data does not tell when it was received"
         return Finding("feed delay", Part.ROBUSTNESS, Verdict.SKIP, math.nan, "ms", threshold, reason)
-    median = delays[len(delays) // 2]
-    is_late = median > middle
-    reason = (
-        f"half of the data was received more than {median / 1e6:.3g} ms after it happened, and the run decides as if "
-        f"{middle / 1e6:g} ms had passed: set venue.feed_latency_ns or its quantiles"
-        if is_late
-        else "the run allows for at least the delay with which half of the data was received"
-    )
+    shortest, median = int(delay.min()), int(np.median(delay))
+    clock = ""
+    if shortest < 0:
+        median -= shortest
+        clock = f" (at least: the receiving clock is {-shortest / 1e6:,.0f} ms or more behind the exchange's)"
+    is_late = median > assumed
+    reason = "the run allows for at least the delay with which half of the data was received"
+    if is_late:
+        reason = (
+            f"half of the data was received more than {median / 1e6:.3g} ms after it happened{clock}, and the run "
+            f"decides as if {assumed / 1e6:g} ms had passed: set venue.feed_latency_ns or its quantiles"
+        )
     verdict = Verdict.WARN if is_late else Verdict.PASS
     return Finding("feed delay", Part.ROBUSTNESS, verdict, median / 1e6, "ms, median", threshold, reason)
+
+
+def _median_feed_latency(venue: Settings) -> int:
+    known = latencies(venue)
+    table = known.get("feed_latency_quantiles_ns") or (known.get("feed_latency_ns", 0),)
+    return int(table[len(table) // 2])
 
 
 def break_even_multiplier(outcome: Outcome) -> float:
