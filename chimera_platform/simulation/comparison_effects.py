@@ -23,11 +23,13 @@ class Effect:
     ----------
     outcome : of the variant.
     adds : a day, what the upgrade adds: with it against without it, whichever of the two the variant is.
+    won : a day, what the variant itself won, against an account that does nothing.
     p_holm : sign test's p, adjusted for all upgrades that changed something on this market; 1 where nothing changed.
     """
 
     outcome: VariantOutcome
     adds: Difference
+    won: Difference
     p_holm: float
 
     @property
@@ -59,4 +61,8 @@ def effects(outcome: MarketOutcome, seed: int) -> dict[str, Effect]:
     family = [name for name, (_, adds) in found.items() if name != V2 and not adds.is_none]
     adjusted = dict(zip(family, holm([found[name][1].sign_p for name in family]), strict=True))
     adjusted[V2] = found[V2][1].sign_p
-    return {name: Effect(each, adds, adjusted.get(name, 1.0)) for name, (each, adds) in found.items()}
+    apart = outcome.market.is_simulated
+    return {
+        name: Effect(each, adds, difference(each.daily_net(), seed, are_independent=apart), adjusted.get(name, 1.0))
+        for name, (each, adds) in found.items()
+    }

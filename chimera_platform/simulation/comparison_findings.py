@@ -68,13 +68,19 @@ def _versions(outcome: MarketOutcome, found: Mapping[str, Effect]) -> str:
     first, second, adds = outcome.variants[V1], outcome.variants[V2], found[V2].adds
     days = len(outcome.days)
     said = f"- **{outcome.market.name}** ({days} trading day{'s' if days > 1 else ''}): "
-    said += f"V1 {_a_day(first, days)}, V2 {_a_day(second, days)}. {_against(adds)} "
+    said += f"V1 {_a_day(first, days)}, V2 {_a_day(second, days)}"
+    said += f" {_bracketed(found[V2].won)}. {_against(adds)} "
     return said + _by_trade(first, second)
 
 
 def _a_day(outcome: VariantOutcome, days: int) -> str:
     net = outcome.total("net_nanos") / days
     return f"{'earns' if net > 0 else 'loses'} {shown(abs(net), 1)} a day"
+
+
+def _bracketed(won: Difference) -> str:
+    """Return the interval of what a version won a day, or that there is none."""
+    return f"[{shown(won.low, 1)}, {shown(won.high, 1)}]" if won.has_interval else "(no interval)"
 
 
 def _against(adds: Difference) -> str:
@@ -117,10 +123,10 @@ def _losses(traded: Sequence[Found], chosen: Plan) -> Iterator[str]:
             if f[V2].adds.side == 0
         ],
     )
-    losing = [(o, o.variants[V2].total("net_nanos") / len(o.days)) for o, _ in traded]
+    losing = [(o, f[V2].won) for o, f in traded if f[V2].won.mean < 0.0]
     yield _listed(
         "V2 loses money, as an account that does nothing does not",
-        [f"{o.market.name} ({shown(net, 1)} a day)" for o, net in losing if net < 0.0],
+        [f"{o.market.name} ({_interval(won)})" for o, won in losing],
     )
     costs = list(_named(traded, lambda effect: effect.adds.side < 0))
     yield "- Upgrades that cost, the interval leaving 0 out:" if costs else "- No upgrade is shown to cost."

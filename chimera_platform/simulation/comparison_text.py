@@ -21,7 +21,8 @@ DEFINITIONS = """\
 
 - **Every variant, every run**: fresh state, the starting equity, nothing open. A simulated day is a run of its own,
   with a seed of its own and no session before it; recorded data is one run, whose days follow one another. A
-  trading day ends at the venue's close, so Sunday evening's gold belongs to Monday.
+  trading day ends at the venue's close, so Sunday evening's gold belongs to Monday; it counts as one however little
+  of it was recorded.
 - **net** = what the account won, open positions at their last mark. **spread, delay** = what fills paid against the
   mid at which they were decided: half the spread, what the price did until the venue had the order, and impact.
   **gross** = net + fees + that: what the same decisions had earned at the mid, at once and for nothing.

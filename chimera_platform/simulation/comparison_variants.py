@@ -135,7 +135,7 @@ DOCUMENT: tuple[Row, ...] = (
         "None",
         "Full attribution",
         said="Decides nothing: the journal keeps every time, and SQL attributes it. **A pause or a route that "
-        "follows from it comes with a later part.** What latency costs stands under the conditions.",
+        "follows from it comes with a later part.** What latency costs stands under *What the venue costs*.",
     ),
     Row("Hedge Logic", "None", "Cross-engine hedging", said="**Comes with a later part**; no variant."),
 )
