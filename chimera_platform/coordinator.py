@@ -184,12 +184,22 @@ class Coordinator:
                 self._rows_per_event,
             )  # fmt: skip
             if fault:
-                raise _fault_error(fault, events, event)
+                raise fault_error(fault, events, event)
             if has_rows:
                 counts = self._rows.counts.tolist()
                 parts.append([rows[:n].copy() for rows, n in zip(self._rows, counts, strict=False)])
             if event == len(events):
                 return _output(numbered, parts)
+
+    @property
+    def parameters(self) -> CoordinatorParameters:
+        """The settings' kernel records."""
+        return self._parameters
+
+    @property
+    def rows_per_event(self) -> int:
+        """Most rows of one table that an event brings, without its intents."""
+        return self._rows_per_event
 
     @property
     def state(self) -> CoordinatorState:
@@ -261,7 +271,8 @@ def _output(intents: Array, parts: list[list[Array]]) -> CoordinatorOutput:
     return CoordinatorOutput(intents, *tables)
 
 
-def _fault_error(fault: int, events: Array, event: int) -> Exception:
+def fault_error(fault: int, events: Array, event: int) -> Exception:
+    """Return the error of a run that stopped with a fault at index ``event`` of its batch."""
     if fault == Fault.INSTRUMENT:
         return ValueError(f"event {event} of the batch is of instrument_id {events['instrument_id'][event]}")
     if fault == Fault.NOTIONAL:

@@ -1,4 +1,8 @@
-"""One instrument's half of the decision path as one compiled loop, from event to intents."""
+"""One instrument's half of the decision path, from event to intents, and the compiled loop over it.
+
+The loop that has the coordinator in it as well (:mod:`chimera_platform.simulation.fused_loop`) takes the same two
+steps at each event.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +23,7 @@ from chimera_platform.engines.structure import (
     structure_step,
 )
 from chimera_platform.engines.timeframes import TIMEFRAMES_DTYPE, TimeframeSettings, update_timeframes
+from chimera_platform.execution.records import Engine
 from chimera_platform.kernels import kernel
 from chimera_platform.learning.model_inputs import model_inputs
 from chimera_platform.learning.trees import score_row
@@ -91,6 +96,79 @@ _LAST = int(EventFlag.LAST)
 _SIZE_ASSUMED = int(EventFlag.SIZE_ASSUMED)
 
 
+_HFT, _STRUCTURE, _ORDER_FLOW = 1 << Engine.HFT, 1 << Engine.STRUCTURE, 1 << Engine.ORDER_FLOW
+
+
+@kernel
+def look_at_event(params: Any, state: Any, book: Any, detections: Any, event: Any) -> int:
+    """Take in one record, already applied to ``book``; return the engines that :func:`write_due` is to ask, as bits.
+
+    Parameters
+    ----------
+    params, state : records of :data:`PARAMETERS_DTYPE` and :data:`STATE_DTYPE`.
+    book, event : records of BOOK_DTYPE and EVENT_DTYPE.
+    detections : record of DETECTIONS_DTYPE, to write into.
+    """
+    update_features(state.features, state.windows, book, event)
+    detected = update_detectors(params.detectors, state.detectors, book, event, detections, 0)
+    if detected > 0:
+        remember(state.memory, detections.row, detected, event.ts_event)
+    update_session_profile(params.session_profile, state.session_profile, event)
+    if event.flags & _LAST == 0 or not is_tradable(book):
+        return 0
+    _follow_bars(params, state, book, event)
+    due = 0
+    ofi_norm = ofi_norm_now(state.features, state.windows)
+    if hft_is_due(params.hft, state.hft, state.memory, event, book, ofi_norm):
+        due |= _HFT
+    if structure_is_due(params.structure, state.structure, state.frames, event, book):
+        due |= _STRUCTURE
+    if order_flow_is_due(
+        params.order_flow, state.order_flow, state.memory, state.timeframes, state.session_profile, event, book
+    ):
+        due |= _ORDER_FLOW
+    if due == 0:
+        forget_news(state.memory)
+    return due
+
+
+@kernel
+def write_due(
+    params: Any,
+    state: Any,
+    book: Any,
+    vector: Any,
+    inputs: Any,
+    nodes: Any,
+    roots: Any,
+    event: Any,
+    event_no: int,
+    due: int,
+    out: Any,
+    rows: int,
+) -> int:
+    """Let the engines that are due write their intents from ``out[rows]`` on; return the rows then in use."""
+    before = rows
+    write_features(state.features, state.windows, book, params.microprice, vector)
+    if due & _HFT:
+        rows += hft_step(
+            params.hft, state.hft, state.memory, params.instrument, event, event_no, book, vector, out, rows
+        )
+    if due & _STRUCTURE:
+        rows += structure_step(
+            params.structure, state.structure, state.frames, params.instrument, event, event_no, book, vector, out, rows
+        )
+    if due & _ORDER_FLOW:
+        rows += order_flow_step(
+            params.order_flow, state.order_flow, state.memory, state.timeframes, state.regime, state.session_profile,
+            params.instrument, event, event_no, book, vector, out, rows,
+        )  # fmt: skip
+    if rows > before:
+        _finish_intents(params, state.regime, inputs, nodes, roots, out[before:rows])
+    forget_news(state.memory)
+    return rows
+
+
 @kernel
 def run_events(
     parameters: Any,
@@ -123,40 +201,10 @@ def run_events(
         if event.instrument_id != params.instrument_id:
             return -1 - i, rows
         apply_event(book, event)
-        update_features(state.features, state.windows, book, event)
-        detected = update_detectors(params.detectors, state.detectors, book, event, detections, 0)
-        if detected > 0:
-            remember(state.memory, detections.row, detected, event.ts_event)
-        update_session_profile(params.session_profile, state.session_profile, event)
-        if event.flags & _LAST and is_tradable(book):
-            _follow_bars(params, state, book, event)
-            ofi_norm = ofi_norm_now(state.features, state.windows)
-            hft = hft_is_due(params.hft, state.hft, state.memory, event, book, ofi_norm)
-            structure = structure_is_due(params.structure, state.structure, state.frames, event, book)
-            order_flow = order_flow_is_due(
-                params.order_flow, state.order_flow, state.memory, state.timeframes, state.session_profile, event, book
-            )
-            if hft or structure or order_flow:
-                event_no = first_event_no + positions[i]
-                before = rows
-                write_features(state.features, state.windows, book, params.microprice, vector)
-                if hft:
-                    rows += hft_step(
-                        params.hft, state.hft, state.memory, params.instrument, event, event_no, book, vector, out, rows
-                    )
-                if structure:
-                    rows += structure_step(
-                        params.structure, state.structure, state.frames, params.instrument, event, event_no, book,
-                        vector, out, rows,
-                    )  # fmt: skip
-                if order_flow:
-                    rows += order_flow_step(
-                        params.order_flow, state.order_flow, state.memory, state.timeframes, state.regime,
-                        state.session_profile, params.instrument, event, event_no, book, vector, out, rows,
-                    )  # fmt: skip
-                if rows > before:
-                    _finish_intents(params, state.regime, inputs, nodes, roots, out[before:rows])
-            forget_news(state.memory)
+        due = look_at_event(params, state, book, detections, event)
+        if due:
+            event_no = first_event_no + positions[i]
+            rows = write_due(params, state, book, vector, inputs, nodes, roots, event, event_no, due, out, rows)
     return events.shape[0], rows
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -26,7 +26,6 @@ from chimera_platform.microstructure.feature_names import FEATURE_COUNT
 from chimera_platform.microstructure.feature_snapshot import forget_the_past
 from chimera_platform.microstructure.features import (
     new_feature_states,
-    new_feature_windows,
 )
 from chimera_platform.regimes.rules import new_regime_states
 from chimera_platform.release_microprice import microprice_record
@@ -34,7 +33,6 @@ from chimera_platform.settings import to_record
 from chimera_platform.signals.detectors import (
     detector_parameters,
     new_detections,
-    new_detector_states,
 )
 from chimera_platform.state_packing import pack_state, unpack_state
 
@@ -45,6 +43,20 @@ _BUFFER_ROWS = 128  # a batch that fills it is taken in several goes
 _NO_INTENTS = np.zeros(0, INTENT_DTYPE)
 
 
+class EngineArrays(NamedTuple):
+    """What the kernels of several instruments' engines work on, one row an instrument."""
+
+    parameters: np.ndarray[Any, Any]  # PARAMETERS_DTYPE
+    states: np.ndarray[Any, Any]  # STATE_DTYPE
+    books: np.ndarray[Any, Any]  # BOOK_DTYPE
+
+
+def new_engine_arrays(count: int, books: np.ndarray[Any, Any] | None = None) -> EngineArrays:
+    """Return zeroed arrays of ``count`` instruments; ``books`` where somebody else keeps them."""
+    own = new_books(count) if books is None else books
+    return EngineArrays(np.zeros(count, PARAMETERS_DTYPE), np.zeros(count, STATE_DTYPE), own)
+
+
 class SymbolEngines:
     """One instrument's book, features and engines.
 
@@ -53,30 +65,41 @@ class SymbolEngines:
     universe : the instruments of the run.
     instrument_id : which of them this is.
     configuration : the engines' sections and those of what they see are read; a release's parameters come on top.
+    arrays : zeroed arrays of all instruments, of which the row ``instrument_id`` is worked on; None: of its own.
     """
 
-    def __init__(self, universe: Universe, instrument_id: int, configuration: Configuration) -> None:
+    def __init__(
+        self,
+        universe: Universe,
+        instrument_id: int,
+        configuration: Configuration,
+        arrays: EngineArrays | None = None,
+    ) -> None:
         self.instrument_id = instrument_id
         self._symbol = universe[instrument_id].symbol
         self._configuration = configuration
-        self._parameters = np.zeros(1, PARAMETERS_DTYPE)
+        own = arrays if arrays is not None else new_engine_arrays(1)
+        at = slice(instrument_id, instrument_id + 1) if arrays is not None else slice(0, 1)
+        self._parameters, self._state, self._book = own.parameters[at], own.states[at], own.books[at]
         self._parameters["instrument"] = universe.records[instrument_id]
         self._parameters["instrument_id"] = instrument_id
         self._parameters["detectors"] = detector_parameters(configuration.detectors)
         for name in ("timeframes", "regime", "session_profile"):
             self._parameters[name] = to_record(getattr(configuration, name))
-        self._state = np.zeros(1, STATE_DTYPE)
         self._state["features"] = new_feature_states([universe[instrument_id]])
-        self._state["detectors"] = new_detector_states(1)
         self._state["timeframes"] = new_timeframes()
         self._state["regime"] = new_regime_states(1)
-        self._state["windows"] = new_feature_windows(1)
         self._state["frames"] = new_frames()
-        self._book, self._said = new_books(1), new_detections()
+        self._said = new_detections()
         self._vector, self._inputs = np.empty(FEATURE_COUNT), np.empty(MODEL_INPUT_COUNT)
         self._nodes, self._roots = np.zeros(0, NODE_DTYPE), np.zeros(0, np.int64)
         self._out = np.zeros(_BUFFER_ROWS, INTENT_DTYPE)
         self.apply_release(None, 0)
+
+    @property
+    def trees(self) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+        """Nodes and roots of the model of the release in force, none of either where it has none."""
+        return self._nodes, self._roots
 
     def check_release(self, release: Release | None) -> Configuration:
         """Return the configuration under ``release`` without putting it in force.
