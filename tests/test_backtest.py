@@ -219,32 +219,6 @@ def test_a_source_without_events_gives_an_empty_result() -> None:
     json.dumps(result.metrics.as_dict(), allow_nan=False)
 
 
-def test_the_report_stands_alone_and_shows_the_figures(result: BacktestResult, tmp_path: Path) -> None:
-    path = tmp_path / "new" / "report.html"
-    write_report(result, path)
-    page = path.read_text(encoding="utf-8")
-    assert result.digest in page
-    assert f"{result.metrics.net_profit:,.2f}" in page
-    assert f"{result.metrics.win_rate:.2%}" in page
-    assert "data:image/png;base64,iVBOR" in page
-    assert "position open" in page
-    assert page.count("<script") == page.count("<link") == page.count('src="http') == 0
-    assert [p.name for p in path.parent.iterdir()] == ["report.html"]
-
-
-def test_a_report_of_nothing_is_still_a_report(tmp_path: Path) -> None:
-    empty = Recorded(MARKET, 10)
-    empty.events = empty.events[:0]
-    write_report(run_backtest(empty, Configuration()), tmp_path / "report.html")
-    assert "0 events" in (tmp_path / "report.html").read_text(encoding="utf-8")
-
-
-def test_a_report_that_cannot_be_written_says_where(result: BacktestResult, tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("in the way")
-    with pytest.raises(DataError, match=r"file/report\.html: cannot write the report"):
-        write_report(result, tmp_path / "file" / "report.html")
-
-
 @pytest.mark.real_data
 def test_a_real_day_of_gold_gives_both_engines_something_to_do(real_data: Path) -> None:
     day = real_data / "oanda" / "tick" / "xauusd" / "20140505_quote.zip"

@@ -66,16 +66,28 @@ def breakdown(
     ones too), ``net_profit`` (currency units), all of :func:`~chimera_platform.portfolio.trades.trade_metrics`,
     ``max_drawdown`` of the closed trades' cumulated profit (currency units), ``sharpe``, ``sortino``, ``calmar``.
     """
-    key_of, name_of = _KEYS[by]
-    keys = key_of(trades)
-    rows = []
-    for key in np.unique(keys).tolist():
-        own = trades[keys == key]
-        name = symbols[key] if by == "symbol" and key < len(symbols) else name_of(key)
-        rows.append({"group": name, **group_metrics(own, days, starting_equity)})
+    keys, found = group_keys(trades, by)
+    rows = [
+        {"group": _name(key, by, symbols), **group_metrics(trades[keys == key], days, starting_equity)} for key in found
+    ]
     empty = {"group": "", **group_metrics(trades[:0], days, starting_equity)}
     kinds = {str: pl.String, int: pl.Int64, float: pl.Float64}
     return pl.DataFrame(rows, schema={column: kinds[type(value)] for column, value in empty.items()})
+
+
+def group_keys(trades: Array, by: str) -> tuple[Array, list[int]]:
+    """Return the number of each trade's group, int (n,), and the groups' numbers in the order of :func:`breakdown`."""
+    keys = _KEYS[by][0](trades)
+    return keys, np.unique(keys).tolist()
+
+
+def group_names(trades: Array, by: str, symbols: Sequence[str] = ()) -> list[str]:
+    """Return the name of each trade's group."""
+    return [_name(key, by, symbols) for key in _KEYS[by][0](trades).tolist()]
+
+
+def _name(key: int, by: str, symbols: Sequence[str]) -> str:
+    return symbols[key] if by == "symbol" and key < len(symbols) else _KEYS[by][1](key)
 
 
 def group_metrics(trades: Array, days: Array | None = None, starting_equity: float = math.nan) -> dict[str, Any]:
