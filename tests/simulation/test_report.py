@@ -223,6 +223,6 @@ def test_every_axis_has_round_numbers_inside_its_span(low: float, span: float) -
     values = [amount(label) for label in labels]
     assert 2 <= len(values) <= 14
     assert values == sorted(set(values))
-    room = max(abs(low) * 0.02, span * 0.02, 1.0)
+    room = max(abs(low) * 0.02, span * 0.02, 1.0) * 1.001
     assert low - room <= values[0]
     assert values[-1] <= low + span + room

@@ -97,7 +97,7 @@ class Chart:
 def _apart(span: tuple[float, float]) -> tuple[float, float]:
     """Return the span, widened where it is too narrow for labels that differ."""
     low, high = float(span[0]), float(span[1])
-    if high - low > max(abs(low), abs(high), 1.0) * 1e-6:
+    if high - low > max(abs(low), abs(high), 1.0) * 1e-9:
         return low, high
     room = max(abs(low) * 0.01, 1.0)
     return low - room, high + room
