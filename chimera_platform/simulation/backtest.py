@@ -15,16 +15,15 @@ from typing import Any
 import numpy as np
 
 from chimera_platform.configuration import Configuration
-from chimera_platform.decision_path import DecisionPath
-from chimera_platform.engines.step import writable
 from chimera_platform.market.sources import EventSource
 from chimera_platform.portfolio.daily_returns import daily_equity
-from chimera_platform.portfolio.market_path import MarketObserver, MarketPaths, market_activity
+from chimera_platform.portfolio.market_path import MarketPaths, market_activity, new_market_paths
 from chimera_platform.portfolio.monte_carlo import monte_carlo
 from chimera_platform.portfolio.performance import Performance, engine_metrics, trades_of
 from chimera_platform.portfolio.trade_moves import trade_moves
 from chimera_platform.releases import Release
 from chimera_platform.simulation.deciding import Schedule, days_of, decide
+from chimera_platform.simulation.fused import FusedPath
 from chimera_platform.simulation.out_tables import OutTables
 from chimera_platform.simulation.run_ledger import TABLES, RunLedger
 
@@ -113,14 +112,13 @@ def run_backtest(
     ChimeraError
         If the source, the configuration or a release cannot be used.
     """
-    path = DecisionPath(source.universe, configuration)
+    market = new_market_paths(source.universe.records)
+    path = FusedPath(source.universe, configuration, market=market)
     ledger = RunLedger(configuration, tuple(TABLES), whole_rows=keep_rows)
-    observer = MarketObserver(source.universe.records)
     nanoseconds = 0
     with OutTables(out_folder) if out_folder is not None else nullcontext() as out:
         for batch in decide(path, source, release, batch_size, release_schedule or ()):
             ledger.take(len(batch.events), days_of(batch.events), batch.output)
-            observer.observe(writable(batch.events))
             if out is not None:
                 out.write(batch.output)
             nanoseconds += batch.nanoseconds
@@ -130,9 +128,9 @@ def run_backtest(
     return BacktestResult(
         **{name: ledger.rows(name) for name in TABLES},
         digest=ledger.digest,
-        metrics=ledger.performance(market_activity(observer.market)),
+        metrics=ledger.performance(market_activity(market)),
         engine_metrics=engine_metrics(trades),
-        monte_carlo=_monte_carlo(ledger, trades, observer.market, seed),
+        monte_carlo=_monte_carlo(ledger, trades, market, seed),
         events=ledger.events,
         seconds=nanoseconds / 1e9,
         description=source.description,

@@ -17,14 +17,16 @@ from chimera_platform.decision_path import DecisionPath
 from chimera_platform.engines.step import EngineArrays, SymbolEngines, new_engine_arrays, writable
 from chimera_platform.execution.records import INTENT_DTYPE
 from chimera_platform.learning.model_inputs import MODEL_INPUT_COUNT
-from chimera_platform.market.instruments import Universe
+from chimera_platform.market.instruments import INSTRUMENT_DTYPE, Universe
 from chimera_platform.microstructure.feature_names import FEATURE_COUNT
+from chimera_platform.portfolio.market_path import MarketPaths, new_market_paths
 from chimera_platform.signals.detectors import new_detections
 from chimera_platform.simulation.fused_loop import run_fused
 
 Array = np.ndarray[Any, Any]
 _INTENT_ROWS = 1_024
 _OTHER_ROWS = 4_096
+_NO_MARKET = new_market_paths(np.zeros(0, INSTRUMENT_DTYPE), capacity=2)
 
 
 class Arena:
@@ -55,9 +57,16 @@ class FusedPath(DecisionPath):
     universe : the instruments; an event's ``instrument_id`` is an index into it.
     configuration : the settings of the run; a release's parameters come on top.
     arena : memory to use again; a path that used it before must not run any more.
+    market : what the markets do is noted there, where it is given; nothing depends on it.
     """
 
-    def __init__(self, universe: Universe, configuration: Configuration, arena: Arena | None = None) -> None:
+    def __init__(
+        self,
+        universe: Universe,
+        configuration: Configuration,
+        arena: Arena | None = None,
+        market: MarketPaths | None = None,
+    ) -> None:
         own = arena.cleared() if arena is not None else Arena(universe)
         self._coordinator = Coordinator(universe, configuration)
         self._arrays = EngineArrays(own.engines.parameters, own.engines.states, self._coordinator.state.books)
@@ -66,6 +75,7 @@ class FusedPath(DecisionPath):
         needed = 2 * self._coordinator.rows_per_event
         if len(self._rows.orders) < needed:
             self._rows = new_rows(needed)
+        self._market = market if market is not None else _NO_MARKET
         self._said = new_detections()
         self._vector, self._inputs = np.empty(FEATURE_COUNT), np.empty(MODEL_INPUT_COUNT)
 
@@ -85,8 +95,8 @@ class FusedPath(DecisionPath):
         while True:
             event, written, fault = run_fused(
                 *coordinator.state, *coordinator.parameters, *self._rows, self._arrays.parameters,
-                self._arrays.states, self._said, self._vector, self._inputs, nodes, roots, intents, events,
-                first_event_no, event, coordinator.rows_per_event,
+                self._arrays.states, self._said, self._vector, self._inputs, nodes, roots, intents,
+                self._market.paths, self._market.samples, events, first_event_no, event, coordinator.rows_per_event,
             )  # fmt: skip
             if fault:
                 raise fault_error(fault, events, event)

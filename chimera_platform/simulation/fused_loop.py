@@ -31,6 +31,7 @@ from chimera_platform.engines.interface import INTENTS_PER_EVENT_MAX
 from chimera_platform.kernels import kernel
 from chimera_platform.market.book import apply_event
 from chimera_platform.market.events import EventFlag
+from chimera_platform.portfolio.market_path import observe_market
 from chimera_platform.portfolio.positions import FAULT_INSTRUMENT
 
 _LAST = int(EventFlag.LAST)
@@ -49,6 +50,8 @@ def _run_fused(
     nodes: Any,
     roots: Any,
     intents: Any,
+    paths: Any,
+    samples: Any,
     events: Any,
     first_event_no: int,
     start: int,
@@ -65,6 +68,8 @@ def _run_fused(
     said, vector, inputs : to work in: DETECTIONS_DTYPE (1,), f8 (features,), f8 (model inputs,).
     nodes, roots : of the model in force.
     intents : INTENT_DTYPE, written and numbered.
+    paths, samples : what the markets do is noted there (:mod:`chimera_platform.portfolio.market_path`); where there
+        are no paths, it is not.
     events : EVENT_DTYPE (n,), in the run's order; the first one's ``event_no`` is ``first_event_no``.
     rows_per_event : most rows of one table that an event brings, without its intents.
     """
@@ -72,6 +77,7 @@ def _run_fused(
     levels = parameters.venue[0].max_walk_levels
     room = min(intents.shape[0], output.decisions.shape[0]) - INTENTS_PER_EVENT_MAX
     output.counts[:] = 0
+    is_observed = paths.shape[0] > 0
     rows, n = 0, start
     while n < events.shape[0]:
         if rows > room or not has_room(output, rows_per_event, INTENTS_PER_EVENT_MAX):
@@ -104,6 +110,8 @@ def _run_fused(
             market.is_active = 1 if is_any_engaged(state.positions, state.orders, i) else 0
         elif market.is_tradable == 1 and market.is_marked == 0:
             mark_first(state, parameters, output, i, event_no, ts)
+        if is_observed:
+            observe_market(paths[i], samples[i], book, event)
         due = look_at_event(engine_parameters[i], engine_states[i], book, detections, event)
         if due:
             before = rows
@@ -145,6 +153,8 @@ def run_fused(
     nodes: Any,
     roots: Any,
     intents: Any,
+    paths: Any,
+    samples: Any,
     events: Any,
     first_event_no: int,
     start: int,
@@ -170,6 +180,8 @@ def run_fused(
         nodes,
         roots,
         intents,
+        paths,
+        samples,
         events,
         first_event_no,
         start,

@@ -9,23 +9,27 @@ from __future__ import annotations
 
 import itertools
 import os
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from chimera_platform.configuration import Configuration
-from chimera_platform.decision_path import DecisionPath
+from chimera_platform.engines.step import writable
 from chimera_platform.errors import ConfigurationError
 from chimera_platform.market.events import EVENT_DTYPE
 from chimera_platform.market.instruments import Universe
 from chimera_platform.market.sources import EventSource
 from chimera_platform.portfolio.event_time import DAY_NS
+from chimera_platform.portfolio.market_path import MarketObserver, MarketPaths, market_activity, new_market_paths
 from chimera_platform.portfolio.performance import Performance
 from chimera_platform.simulation.backtest import BacktestResult, run_backtest
 from chimera_platform.simulation.deciding import days_of, decide
+from chimera_platform.simulation.fused import Arena, FusedPath
 from chimera_platform.simulation.run_ledger import RunLedger
 
 if TYPE_CHECKING:
@@ -50,6 +54,13 @@ class HeldEvents:
         self.universe, self.description = universe, description
         self.events = np.ascontiguousarray(events)
         self.days = days_of(self.events)
+
+    @cached_property
+    def activity(self) -> Array:
+        """Volume and variance rates of the markets, MARKET_ACTIVITY_DTYPE by instrument_id."""
+        observer = MarketObserver(self.universe.records)
+        observer.observe(writable(self.events))
+        return market_activity(observer.market)
 
     def batches(self, batch_size: int, start: int = 0) -> Iterator[Array]:
         """Yield the events from number ``start`` on, as parts of the one array."""
@@ -223,6 +234,7 @@ class _Pool:
             raise ConfigurationError(f"workers is {self.workers}; expected 1 to {WORKERS_MAX}")
         self._universe = universe
         self._executor = ThreadPoolExecutor(self.workers, "sweep")
+        self._own = threading.local()
 
     def __enter__(self) -> _Pool:
         return self
@@ -240,13 +252,23 @@ class _Pool:
         self, number: int, source: EventSource, configuration: Configuration, release: Release | None
     ) -> SweepResult:
         held_days = source.days if isinstance(source, HeldEvents) else None
+        market = None if isinstance(source, HeldEvents) else new_market_paths(self._universe.records)
+        path = FusedPath(self._universe, configuration, self._arena(), market)
         ledger, nanoseconds = RunLedger(configuration), 0
-        for batch in decide(DecisionPath(self._universe, configuration), source, release, BATCH_SIZE):
+        for batch in decide(path, source, release, BATCH_SIZE):
             days = days_of(batch.events) if held_days is None else held_days
             ledger.take(len(batch.events), days, batch.output)
             nanoseconds += batch.nanoseconds
+        activity = source.activity if isinstance(source, HeldEvents) else market_activity(cast(MarketPaths, market))
         counts = (ledger.events, ledger.intents, len(ledger.rows("fills")))
-        return SweepResult(number, ledger.performance(), ledger.digest, *counts, nanoseconds / 1e9)
+        return SweepResult(number, ledger.performance(activity), ledger.digest, *counts, nanoseconds / 1e9)
+
+    def _arena(self) -> Arena:
+        """Return the memory of the thread's paths, one after another."""
+        if not hasattr(self._own, "arena"):
+            self._own.arena = Arena(self._universe)
+        arena: Arena = self._own.arena
+        return arena
 
     def _full(
         self, number: int, source: EventSource, configuration: Configuration, release: Release | None

@@ -20,6 +20,7 @@ from chimera_platform.digest import digest_of
 from chimera_platform.errors import CapacityError, ReleaseError
 from chimera_platform.market.instruments import Universe, load_instruments
 from chimera_platform.market.sources import EventSource, open_source
+from chimera_platform.portfolio.market_path import MarketObserver, new_market_paths
 from chimera_platform.releases import Release
 from chimera_platform.simulation import fused
 from chimera_platform.simulation.fused import Arena, FusedPath
@@ -128,6 +129,15 @@ def test_an_arena_used_again_leaves_no_trace(apart: tuple[CoordinatorOutput, str
     assert again.state_hash() == FusedPath(MARKET.universe, EAGER).state_hash()
     require_same(run(again, EVENTS), apart[0])
     assert again.state_hash() == apart[1]
+
+
+def test_what_the_markets_did_is_noted_on_the_way_as_an_observer_does(apart: tuple[CoordinatorOutput, str]) -> None:
+    market, observer = new_market_paths(MARKET.universe.records), MarketObserver(MARKET.universe.records)
+    require_same(run(FusedPath(MARKET.universe, EAGER, market=market), EVENTS, [7_000]), apart[0])
+    observer.observe(EVENTS)
+    for noted, expected in zip(market, observer.market, strict=True):
+        assert noted.tobytes() == expected.tobytes()
+    assert (market.paths["count"] > 100).all()
 
 
 def test_buffers_that_fill_up_within_a_batch_change_nothing(
