@@ -17,6 +17,7 @@ BENCHMARKS = {
     "detectors": "What does one event cost in the book with all order-flow detectors, beside the book alone?",
     "backtest": "How many events a second does the whole decision path take, from event to fill?",
     "sweep": "How long do 1,000 parameter sets over a real day take, and how much of it do two workers save?",
+    "queue_models": "How far is each queue model's time to fill from the exact one, on a real day of orders?",
     "monte_carlo": "How long do 1,000 resampled paths of 10,000 trades take?",
     "model_score": "What does one score of the signal model cost inside the decision path, beside XGBoost's own?",
     "read_files": "How many events a second do the loaders deliver, from file to record?",
