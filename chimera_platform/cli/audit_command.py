@@ -30,7 +30,7 @@ def audit(
     ] = None,
     release: Annotated[str | None, typer.Option("--release", help="Decide under this release.")] = None,
     out: Annotated[Path | None, typer.Option("--out", help="Write the audit as a page: FILE.html or FILE.md.")] = None,
-    events: Annotated[int, typer.Option("--events", min=2, help="Take the source's first events, so many.")] = 500_000,
+    events: Annotated[int, typer.Option("--events", min=2, help="Take the source's first events, so many.")] = 300_000,
     cuts: Annotated[int, typer.Option("--cuts", min=3, max=500, help="Points at which the stream is cut.")] = 12,
     spread_cost: Annotated[
         str, typer.Option("--spread-cost", help="Who pays further half-spreads at higher cost: none, taker or all.")

@@ -150,6 +150,9 @@ def test_a_missing_row_is_a_difference(held: HeldEvents, honest: PlatformDecisio
     difference = first_difference(whole, whole._replace(fills=whole.fills[:-1]), COUNT)
     assert difference is not None
     assert (difference.table, difference.field) == ("fills", "row")
+    first = int(whole.intents["event_no"][0])
+    difference = first_difference(whole._replace(intents=whole.intents[1:]), whole, COUNT)
+    assert difference == (first, "intents", "row", "none", "a row")
 
 
 def test_without_decisions_the_control_says_that_nothing_could_show(

@@ -100,7 +100,7 @@ def run_audit(
     release: Release | None = None,
     settings: AuditSettings | None = None,
     seed: int = 7,
-    events_max: int = 500_000,
+    events_max: int = 300_000,
     say: Progress | None = None,
 ) -> AuditReport:
     """Audit the platform's decision path on a source.
@@ -132,7 +132,7 @@ def run_audit(
         latency_stress(maker, events, settings),
     ]
     told("parameters")
-    found = platform_map(maker, events[: settings.sweep_events], settings)
+    found = platform_map(maker, events, settings)
     findings.append(judge(found, settings))
     starting = float(configuration.account.starting_equity)
     return AuditReport(

@@ -51,9 +51,12 @@ def table_difference(name: str, expected: Array, found: Array, before: int) -> D
         counts = (f"{len(ours)} rows", f"{len(theirs)} rows")
         return Difference(int(extra["event_no"]), name, "row", *counts)
     a, b = ours[row : row + 1], theirs[row : row + 1]
+    events = int(a["event_no"][0]), int(b["event_no"][0])
+    if events[0] != events[1]:  # one run has a row here, the other goes on with a later one
+        has, lacks = "a row", "none"
+        return Difference(min(events), name, "row", *((has, lacks) if events[0] < events[1] else (lacks, has)))
     field = next(name for name in dtype.names or () if _unlike(a[name], b[name]))
-    event_no = min(int(a["event_no"][0]), int(b["event_no"][0]))
-    return Difference(event_no, name, field, _text(a[field][0]), _text(b[field][0]))
+    return Difference(events[0], name, field, _text(a[field][0]), _text(b[field][0]))
 
 
 def _first_differing_row(ours: Array, theirs: Array, dtype: np.dtype[Any]) -> int:

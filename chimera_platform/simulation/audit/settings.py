@@ -32,7 +32,7 @@ class AuditSettings(Settings):
     edge_lost_max: float = Field(0.5, ge=0.0, le=1.0, description="share of the edge that a one-event delay may take")
     edge_significance: float = Field(3.0, ge=0.0, le=20.0, description="standard errors that make a loss count")
     foresight_share_max: float = Field(
-        0.8, ge=0.0, le=1.0, description="share of perfect foresight's edge that no honest decision reaches"
+        0.6, ge=0.0, le=1.0, description="share of perfect foresight's edge that no honest decision reaches"
     )
     late_starts: tuple[float, ...] = Field((0.1, 0.25, 0.5), description="shares of the stream skipped at the start")
     feature_tolerance: float = Field(1e-6, ge=0.0, le=1.0, description="relative difference of a feature that counts")
@@ -45,6 +45,7 @@ class AuditSettings(Settings):
     cost_multipliers: tuple[float, ...] = Field((1.0, 2.0, 5.0), description="of fees and spreads paid")
     spread_cost: SpreadCost = Field(SpreadCost.TAKER, description="which fills pay further half-spreads")
     break_even_min: float = Field(2.0, ge=0.0, description="times the cost that a believable profit survives")
+    break_even_needed: float = Field(1.25, ge=0.0, description="times the cost below which a profit is none")
     latency_multipliers: tuple[float, ...] = Field((1.0, 2.0, 5.0), description="of every latency of the venues")
     latency_kept_min: float = Field(0.5, ge=0.0, le=1.0, description="share of the profit left at twice the latency")
     grid_span: float = Field(2.0, gt=1.0, le=100.0, description="a parameter goes from value / span to value × span")
@@ -53,4 +54,3 @@ class AuditSettings(Settings):
     plateau_tolerance: float = Field(0.25, gt=0.0, le=1.0, description="a neighbour's result may differ by this share")
     plateau_share_min: float = Field(0.5, ge=0.0, le=1.0, description="share of neighbours so near: a plateau")
     peak_rank: float = Field(0.9, ge=0.5, le=1.0, description="share of neighbours below: a peak")
-    sweep_events: int = Field(150_000, ge=1_000, description="the first events, that the parameter map is drawn on")

@@ -283,5 +283,7 @@ def _foresight(edge: Array, settings: AuditSettings) -> Finding:
         100.0 * mean / largest,
         "% of perfect foresight",
         threshold,
-        f"too good to be true: decisions have {said}" if is_suspicious else f"decisions have {said}",
+        f"too good to be true, or a market easier to foretell than real ones: decisions have {said}"
+        if is_suspicious
+        else f"decisions have {said}",
     )

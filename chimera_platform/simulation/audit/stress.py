@@ -28,11 +28,11 @@ def cost_stress(maker: PlatformDecisions, events: Array, settings: AuditSettings
     A fee is part of the run: engines and governor see it. A spread is the market's, so at k times the cost each fill
     that ``spread_cost`` names pays (k - 1) times half the spread that stood when it happened, on top of its price.
     """
-    outcomes = []
-    for k in settings.cost_multipliers:
-        base = _outcome(maker.under(maker.configuration, with_fees(maker.universe, k)), events, settings)
-        extra = (k - 1.0) * base.spread
-        outcomes.append(base._replace(net_profit=base.net_profit - extra, spread=k * base.spread))
+
+    def look(k: float) -> Outcome:
+        return _outcome(maker.under(maker.configuration, with_fees(maker.universe, k)), events, settings, k)
+
+    outcomes = side_by_side(look, settings.cost_multipliers)
     first = _outcome(maker, events, settings)
     break_even = break_even_multiplier(first)
     rows = tuple((k, *each) for k, each in zip(settings.cost_multipliers, outcomes, strict=True))
@@ -52,7 +52,7 @@ def cost_stress(maker: PlatformDecisions, events: Array, settings: AuditSettings
         else:
             reason += "; it loses before any cost"
     elif break_even < settings.break_even_min:
-        verdict = Verdict.FAIL
+        verdict = Verdict.FAIL if break_even < settings.break_even_needed else Verdict.WARN
     return Finding(
         "cost",
         Part.ROBUSTNESS,
@@ -184,6 +184,8 @@ def _slower(venue: Any, multiplier: float) -> Any:
     return venue.model_copy(update=changed)
 
 
-def _outcome(maker: PlatformDecisions, events: Array, settings: AuditSettings) -> Outcome:
+def _outcome(
+    maker: PlatformDecisions, events: Array, settings: AuditSettings, spread_multiplier: float = 1.0
+) -> Outcome:
     starting = float(maker.configuration.account.starting_equity)
-    return outcome_of(maker.run(events), maker.universe, starting, settings.spread_cost)
+    return outcome_of(maker.run(events), maker.universe, starting, settings.spread_cost, spread_multiplier)
