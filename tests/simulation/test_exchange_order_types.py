@@ -378,3 +378,9 @@ def test_fill_or_kill_counts_own_orders_only_where_they_may_trade(mode: str, fil
 def test_a_post_only_order_that_would_meet_an_own_order_is_refused() -> None:
     venue = book().order(0, 1, SELL, 4, 100).order(6, 2, BUY, 6, 100, POST_ONLY).tick(20)
     assert venue.reports(2) == ["2 11 REJECTED WOULD_TAKE"]
+
+
+def test_an_own_order_behind_the_last_level_that_a_walk_takes_is_not_met() -> None:
+    venue = book(max_walk_levels=1).order(0, 1, SELL, 4, 102).order(6, 2, BUY, 9, 103, tif=IOC).tick(20)
+    assert venue.reports(2) == ["2 11 NEW", "2 11 TRADE 3@101 TAKER", "2 11 CANCELLED NO_LIQUIDITY"]
+    assert venue.reports(1) == ["1 5 NEW"]

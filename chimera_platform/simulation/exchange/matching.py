@@ -64,6 +64,19 @@ def worst_price(venue: Any, order: Any, book: Any) -> int:
 
 
 @record_kernel
+def last_own_price(venue: Any, book: Any, side: int, slip: int, worst: int) -> int:
+    """Return the last price (ticks) at which a walk down to ``worst`` meets own orders.
+
+    It ends where the first displayed level begins that is one too many.
+    """
+    level, displayed = level_against(book, side, venue.max_walk_levels + 1)
+    if displayed <= 0:
+        return worst
+    end = level + slip if slip != 0 else level - side
+    return worst if side * (end - worst) > 0 else end
+
+
+@record_kernel
 def own_against(orders: Any, order: Any, worst: int) -> int:
     """Return the slot of the own resting order that ``order`` meets first, down to the price ``worst``; -1: none."""
     found = -1
@@ -93,7 +106,8 @@ def lots_before(resting: Any, displayed: int, open_lots: int) -> int:
 def takeable_lots(venue: Any, market: Any, orders: Any, order: Any, book: Any, worst: int, ts: int) -> int:
     """Return how many lots ``order`` would trade if it were to take now, itself not limiting it; nothing changes."""
     slip = order.side * impact_ticks(venue, market, order.side, ts)
-    mode, own, total = venue.self_trade_prevention, own_against(orders, order, worst), 0
+    last = last_own_price(venue, book, order.side, slip, worst)
+    mode, own, total = venue.self_trade_prevention, own_against(orders, order, last), 0
     is_stopped = own >= 0 and mode != _THEY_TRADE and mode != _CANCEL_RESTING
     for k in range(1, min(venue.max_walk_levels, CONSUMED_MAX - market.consumed_count) + 1):
         level, displayed = level_against(book, order.side, k)
@@ -108,7 +122,7 @@ def takeable_lots(venue: Any, market: Any, orders: Any, order: Any, book: Any, w
     if mode == _THEY_TRADE:
         for k in range(orders.shape[0]):
             each = orders[k]
-            if each.side == -order.side and is_resting(each) and order.side * (worst - each.price) >= 0:
+            if each.side == -order.side and is_resting(each) and order.side * (last - each.price) >= 0:
                 total += each.size - each.filled
     return total
 
@@ -134,10 +148,11 @@ def take_liquidity(
     """Trade up to ``lots`` of ``order`` at prices down to ``worst``; return SELF_TRADE where it must not go on."""
     side, goal, k = order.side, order.filled + lots, 1
     slip = side * impact_ticks(venue, market, side, ts)
+    last = last_own_price(venue, book, side, slip, worst)
     from_market, stopped = 0, NO_REASON
     while order.filled < goal and stopped == NO_REASON and has_room(market, 3):
         level, displayed = level_against(book, side, k)
-        own = own_against(orders, order, worst)
+        own = own_against(orders, order, last)
         if own >= 0 and displayed > 0 and side * (orders[own].price - level - slip) > 0:
             own = -1
         size = 0
