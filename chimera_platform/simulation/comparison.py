@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 
 from chimera_platform.configuration import Configuration
-from chimera_platform.decision_path import DecisionPath
 from chimera_platform.errors import ConfigurationError, DataError
 from chimera_platform.execution.records import FILL_DTYPE, MARK_DTYPE, DecisionReason, Engine
 from chimera_platform.releases import Release
@@ -30,6 +29,7 @@ from chimera_platform.simulation.comparison_days import (
 from chimera_platform.simulation.comparison_markets import Market, MarketFacts, facts_of, joined_facts
 from chimera_platform.simulation.comparison_variants import Plan, Variant
 from chimera_platform.simulation.deciding import decide
+from chimera_platform.simulation.fused import FusedPath
 from chimera_platform.simulation.sweep import HeldEvents, hold
 
 _NANOS = 1e9
@@ -216,7 +216,7 @@ def _on_market(
 
 def run_variant(held: HeldEvents, configuration: Configuration, release: Release | None = None) -> RunOutcome:
     """Return what one configuration comes to on one run."""
-    path = DecisionPath(held.universe, configuration)
+    path = FusedPath(held.universe, configuration)
     fills, marks = [np.zeros(0, FILL_DTYPE)], [np.zeros(0, MARK_DTYPE)]
     intents, approved, shrunk = 0, 0, 0
     refusals = np.zeros(len(DecisionReason), np.int64)

@@ -83,10 +83,8 @@ def test_where_it_loses_the_page_says_so_and_by_how_much(betrays: MarketOutcome)
     assert f"V2 is **worse** by {less:.1f} a day" in text
     assert f"`hft` costs {-found['v1 + hft'].adds.mean:.1f} a day over V1" in text
     losing = betrays.variants[V2].total("net_nanos") / 8
-    assert (
-        f"V2 loses money, as an account that does nothing does not: betrays ({losing:.1f} [{losing:.1f}, {losing:.1f}] a day)."
-        in text
-    )
+    said = f"betrays ({losing:.1f} [{losing:.1f}, {losing:.1f}] a day)."
+    assert f"V2 loses money, as an account that does nothing does not: {said}" in text
 
 
 def test_an_upgrade_that_changes_no_trade_is_said_to_change_nothing(follows: MarketOutcome) -> None:
