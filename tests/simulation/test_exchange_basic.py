@@ -173,3 +173,49 @@ def test_reports_take_their_latency_and_never_overtake_one_another() -> None:
     assert delays.min() >= 0
     assert 5 * MILLISECOND < delays.max() <= 10 * MILLISECOND
     assert rows["ts_venue"][0] == START + MILLISECOND
+
+
+def test_no_report_is_lost_where_more_are_under_way_than_can_wait() -> None:
+    venue = Scenario(latency_ms=1, report_latency_ns=60_000 * MILLISECOND).quote(0, 1000, 1002)
+    for number in range(400):
+        venue.order(0, number, BUY, 1, 900)
+    for at_ms in range(5, 15):
+        venue.quote(at_ms, 1000, 1002)
+    rows = venue.rows()
+    assert rows["order_no"].tolist() == list(range(400))
+    assert rows["exec_no"].tolist() == list(range(400))
+    assert set(rows["ts_venue"].tolist()) == {ns(1)}
+
+
+def test_latencies_are_drawn_anew_for_each_message_within_the_recorded_ones() -> None:
+    recorded = (2 * MILLISECOND, 4 * MILLISECOND, 20 * MILLISECOND)
+    venue = Scenario(order_latency_quantiles_ns=recorded, feed_latency_ns=MILLISECOND).quote(0, 1000, 1002)
+    for number in range(180):
+        venue.order(0, number, BUY, 1, 900)
+    delays = (venue.quote(50, 1000, 1002).rows()["ts_venue"] - START) / MILLISECOND - 1
+    assert 2 <= delays.min() < 2.5
+    assert 18 < delays.max() <= 20
+    assert 3.5 < np.median(delays) < 4.5
+    assert len(set(delays.tolist())) > 150
+
+
+def test_a_taker_that_follows_its_own_volume_meets_worse_prices_and_the_other_side_does_not() -> None:
+    venue = Scenario(impact_coefficient=1.0)
+    for second in range(120):
+        mid = 1_000 + 5 * (second % 2)  # 5 ticks up or down and 10 lots, each second
+        venue.quote(1_000 * second, mid - 1, mid + 1, 10_000).trade(1_000 * second + 1, BUY, mid + 1, 10)
+    venue.order(119_500, 1, BUY, 1_000).order(119_600, 2, BUY, 1).order(119_600, 3, SELL, 1).tick(119_700)
+    assert venue.trades() == [
+        "1 119505 TRADE 1000@1006 TAKER",
+        "2 119605 TRADE 1@1056 TAKER",  # sigma 5 ticks, sqrt(1000 / 10) = 10
+        "3 119605 TRADE 1@1004 TAKER",
+    ]
+
+
+def test_a_limit_is_not_passed_by_impact() -> None:
+    venue = Scenario(impact_coefficient=1.0)
+    for second in range(120):
+        mid = 1_000 + 5 * (second % 2)
+        venue.quote(1_000 * second, mid - 1, mid + 1, 10_000).trade(1_000 * second + 1, BUY, mid + 1, 10)
+    venue.order(119_500, 1, BUY, 1_000).order(119_600, 2, BUY, 1, 1055, tif=TimeInForce.IOC)
+    assert venue.tick(119_700).reports(2) == ["2 119605 NEW", "2 119605 CANCELLED NO_LIQUIDITY"]
