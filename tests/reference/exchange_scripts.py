@@ -16,13 +16,14 @@ MILLISECOND = 1_000_000
 START = 1_400_000_000_000_000_000
 Row = dict[str, int]
 sides = st.sampled_from((1, -1))
-steps_ms = st.sampled_from((0, 0, 1, 1, 2, 3, 5, 400, 1500, 40_000))
+steps_ms = st.sampled_from((0, 0, 0, 1, 1, 1, 2, 2, 3, 3, 5, 8, 8, 400, 1500, 40_000))
+delays_ms = st.sampled_from((0, 1, 2, 3, 5, 9, 20, 60))
 
 
 @st.composite
 def level_rows(draw: st.DrawFn) -> Row:
     side = draw(sides)
-    price = 100 - side * draw(st.sampled_from((1, 1, 1, 2, 2, 3, 4, 0)))
+    price = 100 - side * draw(st.sampled_from((1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 4, 4, 0)))
     return {"kind": EventKind.LEVEL, "side": side, "price": price, "size": draw(st.integers(0, 12))}
 
 
@@ -65,7 +66,7 @@ class LiveOrders:
 
     def draw(self, draw: st.DrawFn) -> Row:
         side, what = draw(sides), draw(st.integers(0, 9))
-        if what < 4 or not self.resting:
+        if what < 4 or sum(o["side"] == side for o in self.resting.values()) < 3:
             order = {"side": side, "price": 100 - side * draw(st.integers(1, 4)), "size": draw(st.integers(1, 12))}
             order_id, self.next_id = self.next_id, self.next_id + 1
             self.resting[order_id] = order
@@ -125,17 +126,18 @@ ORDER_TYPES = [OrderType.LIMIT, OrderType.LIMIT, *OrderType]
 
 
 @st.composite
-def scripts(draw: st.DrawFn, end_ts: int, orders_max: int = 6) -> np.ndarray[Any, Any]:
-    """Draw SCRIPT_DTYPE rows between START and ``end_ts``: orders of every type, cancels, replacements."""
+def scripts(draw: st.DrawFn, times: list[int], orders_max: int = 8) -> np.ndarray[Any, Any]:
+    """Draw SCRIPT_DTYPE rows soon after some of ``times``: orders of every type, cancels, replacements."""
     count, rows = draw(st.integers(1, orders_max)), []
-    span = max((end_ts - START) // MILLISECOND, 1)
+    starts = st.sampled_from(times)
     for order_id in range(count):
-        side, ts = draw(sides), START + draw(st.integers(0, span)) * MILLISECOND
+        side, ts = draw(sides), draw(starts) + draw(st.sampled_from((0, 1, 2, 5))) * MILLISECOND
         kind = draw(st.sampled_from(ORDER_TYPES))
         row = {
             "action": ScriptAction.NEW, "id": order_id, "ts": ts, "order_type": kind, "side": side,
             "time_in_force": draw(st.sampled_from((TimeInForce.GTC, *TimeInForce))),
-            "size": draw(st.integers(1, 20)), "end_ts": ts + draw(st.integers(0, 60)) * MILLISECOND,
+            "size": draw(st.integers(1, 20)),
+            "end_ts": ts + draw(delays_ms) * draw(st.sampled_from((1, 1, 1000))) * MILLISECOND,
         }  # fmt: skip
         if kind not in (OrderType.MARKET, OrderType.STOP) and (kind < OrderType.TWAP or draw(st.booleans())
                                                                or kind > OrderType.VWAP):  # fmt: skip
@@ -145,10 +147,11 @@ def scripts(draw: st.DrawFn, end_ts: int, orders_max: int = 6) -> np.ndarray[Any
         if kind in (OrderType.ICEBERG, OrderType.TWAP, OrderType.VWAP):
             row["display_size"] = draw(st.integers(0, 5))
         if draw(st.integers(0, 3)) == 0:
-            row["expire_ts"] = ts + draw(st.integers(0, 60)) * MILLISECOND
+            row["expire_ts"] = ts + draw(delays_ms) * draw(st.sampled_from((1, 1, 1000))) * MILLISECOND
         rows.append(row)
-        for action in draw(st.lists(st.sampled_from((ScriptAction.CANCEL, ScriptAction.REPLACE)), max_size=2)):
-            later = {"action": action, "id": order_id, "ts": ts + draw(st.integers(0, 60)) * MILLISECOND}
+        actions = (ScriptAction.CANCEL, ScriptAction.REPLACE, ScriptAction.REPLACE)
+        for action in draw(st.lists(st.sampled_from(actions), max_size=0 if draw(st.booleans()) else 2)):
+            later = {"action": action, "id": order_id, "ts": max(ts, draw(starts)) + draw(delays_ms) * MILLISECOND}
             if action is ScriptAction.REPLACE:
                 moved = draw(st.sampled_from((0, 0, 1, -1, 2)))
                 later["price"] = row.get("stop_price" if kind is OrderType.STOP else "price", 0)

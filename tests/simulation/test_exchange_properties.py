@@ -1,25 +1,29 @@
 """The simulated exchange against its definition, and what must hold whatever is sent to whatever market.
 
-Invariants, one line each; every test below names the one it holds to:
+Invariants, one line each (:data:`INVARIANTS` and the tests at the end):
 
 - the reports equal those of the naive exchange, in the same order;
-- an order's fills are at most its size, and its report says how much it has;
-- own orders together never get more than a print printed, nor a displayed lot twice;
-- price and arrival priority among own orders are kept;
-- a limit is never passed; fill-or-kill is all or nothing; post-only never takes; immediate-or-cancel never rests;
+- an order's fills are at most its size, and its reports count them;
+- price and arrival priority among own resting orders are kept;
+- a limit is never passed;
+- fill-or-kill is all or nothing;
+- post-only never takes, and immediate orders never rest;
 - after its end an order only hears of messages that came too late;
 - reports arrive in their order, none before it could have;
-- own orders trade with each other only where that is asked for;
 - nothing trades while the market is halted, closed or not known;
+- own orders together never get more than was printed, nor a displayed lot twice;
+- own orders trade with each other only where that is asked for;
 - how the events are cut into batches changes nothing.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -28,7 +32,7 @@ from chimera_platform.execution.reports import ReportKind
 from chimera_platform.market.book import apply_event, is_tradable, new_books
 from chimera_platform.market.events import EVENT_DTYPE, EventFlag, EventKind, StatusCode
 from chimera_platform.simulation.exchange.order_script import ScriptAction, run_script_on_events
-from chimera_platform.simulation.exchange.settings import QueueModel, SelfTradePrevention, VenueSettings
+from chimera_platform.simulation.exchange.settings import SelfTradePrevention, VenueSettings
 from tests.reference.exchange import NaiveExchange
 from tests.reference.exchange_scripts import MILLISECOND, START, ladders, markets, records, scripts, venues
 
@@ -39,7 +43,9 @@ FIELDS = (
 PRICED = (ReportKind.NEW, ReportKind.TRADE, ReportKind.REPLACED)
 ENDS = (ReportKind.CANCELLED, ReportKind.REJECTED, ReportKind.EXPIRED)
 feeds = st.sampled_from(("l1", "l2", "l3"))
-quick = settings(deadline=None, suppress_health_check=[HealthCheck.data_too_large, HealthCheck.too_slow])
+quick = settings(
+    deadline=None, max_examples=40, suppress_health_check=[HealthCheck.data_too_large, HealthCheck.too_slow]
+)
 
 
 class Case:
@@ -63,7 +69,7 @@ class Case:
 @st.composite
 def cases(draw: st.DrawFn, **fixed: Any) -> Case:
     events = draw(feeds.flatmap(markets))
-    return Case(events, draw(scripts(int(events["ts_event"][-1]))), draw(venues(**fixed)))
+    return Case(events, draw(scripts(np.unique(events["ts_event"]).tolist())), draw(venues(**fixed)))
 
 
 def plain(reports: Any) -> list[dict[str, int]]:
@@ -75,22 +81,11 @@ def plain(reports: Any) -> list[dict[str, int]]:
     return rows
 
 
-@given(case=cases())
-@settings(quick, max_examples=300)
-def test_the_reports_are_those_of_the_naive_exchange(case: Case) -> None:
+def reports_are_those_of_the_naive_exchange(case: Case) -> None:
     assert plain(case.reports) == plain(NaiveExchange(case.venue).run(case.events, case.script))
 
 
-@given(case=cases(), cuts=st.lists(st.integers(0, 40), max_size=4))
-@quick
-def test_how_events_are_cut_into_batches_changes_nothing(case: Case, cuts: list[int]) -> None:
-    batches = np.split(case.events, sorted(min(cut, len(case.events)) for cut in cuts))
-    assert plain(run_script_on_events(batches, 0, case.venue, case.script)) == plain(case.reports)
-
-
-@given(case=cases())
-@quick
-def test_an_order_is_filled_up_to_its_size_at_most_and_its_reports_count_it(case: Case) -> None:
+def an_order_is_filled_up_to_its_size_at_most_and_its_reports_count_it(case: Case) -> None:
     for order_no in case.orders:
         filled = 0
         for report in case.of(order_no):
@@ -99,45 +94,7 @@ def test_an_order_is_filled_up_to_its_size_at_most_and_its_reports_count_it(case
             assert (report["lots"] > 0) == (report["kind"] == ReportKind.TRADE)
 
 
-@given(case=cases(impact_coefficient=0.0, self_trade_prevention=SelfTradePrevention.CANCEL_RESTING))
-@quick
-def test_own_orders_together_never_get_more_than_was_printed_and_displayed(case: Case) -> None:
-    """Makers at one moment: prints of that moment and what the book showed; takers: what it showed, all levels once."""
-    printed, shown, book = defaultdict(int), defaultdict(int), new_books(1)[0]
-    peaks: dict[tuple[int, int], int] = defaultdict(int)  # lots that ever appeared at a price, (side, price)
-    before: dict[tuple[int, int], int] = {}
-    for event in case.events:
-        if event["kind"] in (EventKind.TRADE, EventKind.EXECUTE) and not event["flags"] & (
-            EventFlag.HIDDEN | EventFlag.SNAPSHOT
-        ):
-            printed[int(event["ts_event"])] += int(event["size"])
-        apply_event(book, event)
-        now = {
-            (side, int(book[f"{name}_price"][k])): int(book[f"{name}_size"][k])
-            for side, name in ((1, "bid"), (-1, "ask"))
-            for k in range(int(book[f"{name}_count"]))
-        }
-        if event["flags"] & EventFlag.LAST:
-            for at, lots in now.items():
-                peaks[at] += max(lots - before.get(at, 0), 0)
-            before = now
-            shown[int(event["ts_event"])] += sum(now.values())
-    trades = case.trades
-    makers = trades[trades["liquidity"] == Liquidity.MAKER]
-    for ts in np.unique(makers["ts_venue"]):
-        assert makers["lots"][makers["ts_venue"] == ts].sum() <= printed[int(ts)] + shown[int(ts)]
-    takers = trades[trades["liquidity"] == Liquidity.TAKER]
-    for side, price in {(int(t["side"]), int(t["price"])) for t in takers}:
-        mine = takers[(takers["side"] == side) & (takers["price"] == price)]
-        assert mine["lots"].sum() <= peaks[-side, price]
-    for side in (1, -1):
-        crossed = sum(lots for (of, _), lots in peaks.items() if of == -side)
-        assert trades["lots"][trades["side"] == side].sum() <= crossed + sum(printed.values())
-
-
-@given(case=cases())
-@quick
-def test_among_resting_own_orders_the_better_price_then_the_earlier_fills_first(case: Case) -> None:
+def among_resting_own_orders_the_better_price_then_the_earlier_fills_first(case: Case) -> None:
     """Of two plain limit orders that both rest, the one with priority is filled before the other gets anything more."""
     plain_limits = [
         no for no, row in case.orders.items()
@@ -160,9 +117,7 @@ def test_among_resting_own_orders_the_better_price_then_the_earlier_fills_first(
                     assert is_over and int(over["ts_venue"]) <= ts
 
 
-@given(case=cases())
-@quick
-def test_a_limit_is_never_passed(case: Case) -> None:
+def a_limit_is_never_passed(case: Case) -> None:
     for trade in case.trades:
         order = case.orders[int(trade["order_no"])]
         limits = [int(order["price"])]
@@ -171,9 +126,7 @@ def test_a_limit_is_never_passed(case: Case) -> None:
             assert max(int(order["side"]) * (limit - int(trade["price"])) for limit in limits) >= 0
 
 
-@given(case=cases())
-@quick
-def test_fill_or_kill_trades_all_at_once_or_nothing(case: Case) -> None:
+def fill_or_kill_trades_all_at_once_or_nothing(case: Case) -> None:
     for order_no, order in case.orders.items():
         fills = case.of(order_no, ReportKind.TRADE)
         if order["time_in_force"] == TimeInForce.FOK and order["order_type"] not in (OrderType.TWAP, OrderType.VWAP):
@@ -182,9 +135,7 @@ def test_fill_or_kill_trades_all_at_once_or_nothing(case: Case) -> None:
             assert len(np.unique(fills["ts_venue"])) <= 1
 
 
-@given(case=cases())
-@quick
-def test_post_only_never_takes_and_immediate_orders_never_rest(case: Case) -> None:
+def post_only_never_takes_and_immediate_orders_never_rest(case: Case) -> None:
     for order_no, order in case.orders.items():
         fills, news = case.of(order_no, ReportKind.TRADE), case.of(order_no, ReportKind.NEW, ReportKind.TRIGGERED)
         if order["order_type"] == OrderType.POST_ONLY and order_no not in case.replaced:
@@ -199,9 +150,7 @@ def test_post_only_never_takes_and_immediate_orders_never_rest(case: Case) -> No
                 assert last["ts_venue"] == news["ts_venue"][0]
 
 
-@given(case=cases())
-@quick
-def test_after_its_end_an_order_only_hears_what_came_too_late(case: Case) -> None:
+def after_its_end_an_order_only_hears_what_came_too_late(case: Case) -> None:
     for order_no in case.orders:
         is_over = False
         for report in case.of(order_no):
@@ -212,9 +161,7 @@ def test_after_its_end_an_order_only_hears_what_came_too_late(case: Case) -> Non
             )
 
 
-@given(case=cases())
-@quick
-def test_reports_arrive_in_their_order_and_not_before_they_can(case: Case) -> None:
+def reports_arrive_in_their_order_and_not_before_they_can(case: Case) -> None:
     legs = {
         leg: getattr(case.venue, f"{leg}_latency_quantiles_ns") or (getattr(case.venue, f"{leg}_latency_ns"),)
         for leg in ("feed", "order", "report")
@@ -229,29 +176,7 @@ def test_reports_arrive_in_their_order_and_not_before_they_can(case: Case) -> No
         assert np.all(case.of(order_no)["ts_venue"] >= earliest)
 
 
-@given(script=scripts(START + 60 * MILLISECOND, orders_max=8), venue=venues(), ladder=ladders())
-@quick
-def test_own_orders_trade_with_each_other_only_where_that_is_asked_for(
-    script: Any, venue: VenueSettings, ladder: list[dict[str, int]]
-) -> None:
-    """In a market that stands still only an own order can fill a resting own order."""
-    rows = [{**row, "ts_event": START} for row in ladder]
-    rows[-1]["flags"] |= EventFlag.LAST
-    still = {"kind": EventKind.STATUS, "price": StatusCode.RESUME, "flags": EventFlag.LAST}
-    rows += [{**still, "ts_event": START + at * MILLISECOND} for at in range(1, 100)]
-    trades = Case(records(EVENT_DTYPE, rows), script, venue).trades
-    makers = trades[trades["liquidity"] == Liquidity.MAKER]
-    if venue.self_trade_prevention is not SelfTradePrevention.NONE:
-        assert len(makers) == 0
-    names = ["ts_venue", "price", "lots"]
-    takers = trades[trades["liquidity"] == Liquidity.TAKER]
-    for maker in makers:
-        assert np.any((takers[names] == maker[names]) & (takers["side"] == -maker["side"]))
-
-
-@given(case=cases())
-@quick
-def test_nothing_trades_while_the_market_is_not_tradable(case: Case) -> None:
+def nothing_trades_while_the_market_is_not_tradable(case: Case) -> None:
     book, last, spans = new_books(1)[0], False, []  # [ts from which, ts to which] there is no market
     start = 0
     for event in case.events:
@@ -269,7 +194,106 @@ def test_nothing_trades_while_the_market_is_not_tradable(case: Case) -> None:
         assert not any(low < trade["ts_venue"] < high for low, high in spans)
 
 
-@given(case=cases(queue_model=QueueModel.EXACT))
+INVARIANTS: tuple[Callable[[Case], None], ...] = (
+    reports_are_those_of_the_naive_exchange,
+    an_order_is_filled_up_to_its_size_at_most_and_its_reports_count_it,
+    among_resting_own_orders_the_better_price_then_the_earlier_fills_first,
+    a_limit_is_never_passed,
+    fill_or_kill_trades_all_at_once_or_nothing,
+    post_only_never_takes_and_immediate_orders_never_rest,
+    after_its_end_an_order_only_hears_what_came_too_late,
+    reports_arrive_in_their_order_and_not_before_they_can,
+    nothing_trades_while_the_market_is_not_tradable,
+)
+
+
+@given(case=cases())
+@settings(quick, max_examples=75)
+def test_every_invariant_holds_whatever_is_sent_to_whatever_market(case: Case) -> None:
+    for holds in INVARIANTS:
+        holds(case)
+
+
+@pytest.mark.slow
+@given(case=cases())
+@settings(quick, max_examples=3_000)
+def test_every_invariant_holds_in_thousands_of_markets(case: Case) -> None:
+    for holds in INVARIANTS:
+        holds(case)
+
+
+@given(case=cases(impact_coefficient=0.0, self_trade_prevention=SelfTradePrevention.CANCEL_RESTING))
 @quick
-def test_without_own_orders_there_is_nothing_to_report(case: Case) -> None:
-    assert len(run_script_on_events([case.events], 0, case.venue, case.script[:0])) == 0
+def test_a_displayed_lot_is_taken_once(case: Case) -> None:
+    """Takers get of a price what ever appeared there, all orders of a side what appeared against them or printed."""
+    printed, book = 0, new_books(1)[0]
+    appeared: dict[tuple[int, int], int] = defaultdict(int)  # (side, price): lots
+    before: dict[tuple[int, int], int] = {}
+    for event in case.events:
+        is_print = event["kind"] in (EventKind.TRADE, EventKind.EXECUTE)
+        printed += int(event["size"]) if is_print else 0
+        apply_event(book, event)
+        if event["flags"] & EventFlag.LAST:
+            now = {
+                (side, int(book[f"{name}_price"][k])): int(book[f"{name}_size"][k])
+                for side, name in ((1, "bid"), (-1, "ask"))
+                for k in range(int(book[f"{name}_count"]))
+            }
+            for at, lots in now.items():
+                appeared[at] += max(lots - before.get(at, 0), 0)
+            before = now
+    trades = case.trades
+    takers = trades[trades["liquidity"] == Liquidity.TAKER]
+    for side, price in {(int(t["side"]), int(t["price"])) for t in takers}:
+        mine = takers[(takers["side"] == side) & (takers["price"] == price)]
+        assert mine["lots"].sum() <= appeared[-side, price]
+    for side in (1, -1):
+        against = sum(lots for (of, _), lots in appeared.items() if of == -side)
+        assert trades["lots"][trades["side"] == side].sum() <= against + printed
+
+
+@given(events=markets("l2"), data=st.data(), venue=venues(reject_probability=0.0, messages_per_second=0))
+@quick
+def test_own_orders_together_never_get_more_than_was_printed(events: Any, data: st.DataObject, venue: Any) -> None:
+    """Orders that the displayed book never reaches fill with prints only, and share each of them."""
+    wide = events.copy()
+    is_level = wide["kind"] == EventKind.LEVEL
+    wide["price"][is_level] -= 10 * wide["side"][is_level]  # the displayed book is ten ticks away
+    script = data.draw(scripts(np.unique(events["ts_event"]).tolist()))
+    new = script["action"] == ScriptAction.NEW
+    resting = np.isin(script["order_type"], (OrderType.LIMIT, OrderType.ICEBERG, OrderType.POST_ONLY))
+    script = script[np.isin(script["id"], script["id"][new & resting]) & new]
+    script["price"] = np.where(script["side"] > 0, np.minimum(script["price"], 100), np.maximum(script["price"], 101))
+    trades = Case(wide, script, venue).trades
+    assert np.all(trades["liquidity"] == Liquidity.MAKER)
+    for ts in np.unique(trades["ts_venue"]):
+        now = wide[(wide["ts_event"] == ts) & (wide["kind"] == EventKind.TRADE)]
+        now = now[now["flags"] & (EventFlag.HIDDEN | EventFlag.SNAPSHOT) == 0]
+        assert trades["lots"][trades["ts_venue"] == ts].sum() <= now["size"].sum()
+
+
+@given(script=scripts([START + at * MILLISECOND for at in range(1, 40)]), venue=venues(), ladder=ladders())
+@quick
+def test_own_orders_trade_with_each_other_only_where_that_is_asked_for(
+    script: Any, venue: VenueSettings, ladder: list[dict[str, int]]
+) -> None:
+    """In a market that stands still only an own order can fill a resting own order."""
+    rows = [{**row, "ts_event": START} for row in ladder]
+    rows[-1]["flags"] |= EventFlag.LAST
+    still = {"kind": EventKind.STATUS, "price": StatusCode.RESUME, "flags": EventFlag.LAST}
+    rows += [{**still, "ts_event": START + at * MILLISECOND} for at in range(1, 120)]
+    trades = Case(records(EVENT_DTYPE, rows), script, venue).trades
+    makers = trades[trades["liquidity"] == Liquidity.MAKER]
+    if venue.self_trade_prevention is not SelfTradePrevention.NONE:
+        assert len(makers) == 0
+    names = ["ts_venue", "price", "lots"]
+    takers = trades[trades["liquidity"] == Liquidity.TAKER]
+    for maker in makers:
+        assert np.any((takers[names] == maker[names]) & (takers["side"] == -maker["side"]))
+
+
+@given(case=cases(), cuts=st.lists(st.integers(0, 40), max_size=4))
+@quick
+def test_how_events_are_cut_into_batches_changes_nothing(case: Case, cuts: list[int]) -> None:
+    batches = np.split(case.events, sorted(min(cut, len(case.events)) for cut in cuts))
+    assert plain(run_script_on_events(batches, 0, case.venue, case.script)) == plain(case.reports)
