@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from chimera_platform.execution.records import INTENT_DTYPE
+from chimera_platform.market.events import EventFlag
 from chimera_platform.simulation.audit.decision_maker import Decisions, PlatformDecisions
 from chimera_platform.simulation.audit.shifts import Mids, Oracle, SourceEvents
 
@@ -122,6 +124,28 @@ class Forgetful(Cheat):
             intents["event_no"] += start
             parts.append(intents)
         return self.execute(events, np.concatenate(parts))
+
+
+class EverySecond(Cheat):
+    """No cheat: takes every second intent since the stream began, so it never forgets where that was."""
+
+    def intents(self, events: Array) -> Array:
+        return self.maker.intents(events)[::2]
+
+
+class Memoryless(Cheat):
+    """No cheat: buys at every source event whose time says so, whatever came before."""
+
+    def intents(self, events: Array) -> Array:
+        last = (events["flags"] & EventFlag.LAST != 0) & (events["flags"] & EventFlag.SNAPSHOT == 0)
+        chosen = np.flatnonzero(last & (events["ts_event"] % 50 == 0))
+        intents = np.zeros(len(chosen), INTENT_DTYPE)
+        intents["event_no"], intents["side"] = chosen, 1
+        for name in ("ts_event", "seq", "instrument_id"):
+            intents[name] = events[name][chosen]
+        for name in ("order_type", "size", "stop_distance", "target_distance", "max_hold_ns"):
+            intents[name] = 1
+        return intents
 
 
 def centred(make: Any) -> Any:

@@ -23,7 +23,7 @@ from chimera_platform.simulation.audit.cut_points import cut_points
 from chimera_platform.simulation.audit.decision_maker import PlatformDecisions
 from chimera_platform.simulation.audit.findings import Finding, Verdict
 from chimera_platform.simulation.audit.futures import FUTURES
-from chimera_platform.simulation.audit.late_start import joined_late
+from chimera_platform.simulation.audit.late_start import joined_late, late_starts
 from chimera_platform.simulation.audit.learning_leaks import (
     feature_causality,
     label_horizon,
@@ -248,6 +248,19 @@ def test_late_starts_name_the_engine_that_remembers_longest(findings: dict[str, 
     by_name = {row[0]: row[1:] for row in memory.table.rows}
     assert max(by_name["mid"]) == 0.0
     assert min(by_name["cumulative_delta"]) == float("inf")
+
+
+def test_a_path_that_counts_from_the_start_never_settles_and_one_without_memory_does_at_once(
+    held: HeldEvents, honest: PlatformDecisions
+) -> None:
+    said = {}
+    for path in (cheats.EverySecond(honest), cheats.Memoryless(honest)):
+        whole = path.run(held.events)
+        assert len(whole.intents) > 50
+        said[type(path)] = late_starts(path, held.events, whole, SETTINGS)[0]
+    assert said[cheats.EverySecond].verdict is Verdict.WARN
+    assert said[cheats.Memoryless].verdict is Verdict.PASS
+    assert said[cheats.Memoryless].number == 0.0
 
 
 # ---- features and labels ----------------------------------------------------------------------------------------

@@ -91,17 +91,19 @@ def batch_cuts(
     }
     expected = _digest(whole)
     digests = side_by_side(lambda ends: _digest(maker.run(events, ends)), pieces.values())
+    pieces["engines first, as live"] = []
+    digests.append(_digest(maker.execute(events, maker.intents(events))))
     other = sum(digest != expected for digest in digests)
     return Finding(
         "batch cuts",
         Part.LOOKAHEAD,
         Verdict.FAIL if other else Verdict.PASS,
         float(other),
-        f"of {len(pieces)} cuts with another digest",
+        f"of {len(pieces)} runs with another digest",
         "0",
-        "a decision depends on how the events are cut into batches: it sees what else is in its batch"
+        "a decision depends on how the events are cut into batches: it sees, or forgets, what its batch decides"
         if other
-        else "the digest does not depend on how the events are cut into batches",
+        else "the digest depends neither on the cut into batches nor on running engines and account apart, as live",
         disproves=other > 0,
         table=Table(("pieces", "digest"), tuple(zip(["as given", *pieces], [expected, *digests], strict=True))),
     )

@@ -9,9 +9,10 @@ import numpy as np
 
 from chimera_platform.configuration import Configuration
 from chimera_platform.coordinator import Coordinator, CoordinatorOutput
-from chimera_platform.decision_path import DecisionPath, merge_intents, split_by_instrument
+from chimera_platform.decision_path import merge_intents, split_by_instrument
 from chimera_platform.engines.step import SymbolEngines
 from chimera_platform.market.instruments import Universe
+from chimera_platform.simulation.fused import FusedPath
 
 if TYPE_CHECKING:
     from chimera_platform.releases import Release
@@ -45,7 +46,8 @@ class DecisionMaker(Protocol):
 
 
 class PlatformDecisions:
-    """The platform's own decision path under one configuration and release.
+    """The platform's own decision path under one configuration and release: ``run`` as backtests do it, in one loop;
+    the two halves as the live flow does, engines first.
 
     Parameters
     ----------
@@ -82,7 +84,7 @@ class PlatformDecisions:
 
     def run(self, events: Array, ends: Sequence[int] = ()) -> Decisions:
         """See :meth:`DecisionMaker.run`."""
-        path = DecisionPath(self.universe, self.configuration)
+        path = FusedPath(self.universe, self.configuration)
         path.apply_release(self.release, 0)
         return joined([path.run(events[start:end], start) for start, end in _batches(len(events), ends)])
 
