@@ -14,6 +14,7 @@ from pipelines.defs.learning import checks as learning_checks
 from pipelines.defs.release import assets as release
 from pipelines.defs.release.checks import gates
 from pipelines.defs.release.schedules import NIGHTLY_SCHEDULE
+from pipelines.defs.report import assets as report
 from pipelines.defs.resources import WorkDirResource
 from pipelines.defs.risk import assets as risk
 from pipelines.defs.signals import assets as signals
@@ -33,6 +34,7 @@ ASSETS: list[Any] = [
     learning.microprice,
     signals.scorecard,
     risk.value_at_risk,
+    report.day_report,
     release.candidate,
     release.promoted,
 ]

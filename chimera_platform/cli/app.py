@@ -27,6 +27,7 @@ from chimera_platform.cli.kill_command import kill
 from chimera_platform.cli.learning_commands import attribute, releases, train
 from chimera_platform.cli.output import emit
 from chimera_platform.cli.quality_command import quality
+from chimera_platform.cli.report_command import report
 from chimera_platform.cli.serve import serve
 from chimera_platform.cli.signals_command import signals
 from chimera_platform.cli.sweep_command import sweep
@@ -83,6 +84,7 @@ for _command in (
     train,
     attribute,
     quality,
+    report,
     kill,
     doctor,
     bench,

@@ -11,7 +11,6 @@ from chimera_platform.errors import ConfigurationError
 COMMANDS = {
     "scan": "the scanner over many instruments",
     "optimize": "the parameter search",
-    "report": "performance and execution quality as HTML and text",
     "export": "a table as CSV, JSON or Parquet (`chimera sql --format csv` writes query results today)",
     "fix": "a FIX venue, or the order and market-data client",
     "dashboard": "API and web page (`make serve` opens the Dagster UI today)",

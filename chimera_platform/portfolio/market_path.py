@@ -127,8 +127,13 @@ class MarketObserver:
 
     def __init__(self, instruments: Array) -> None:
         """Take INSTRUMENT_DTYPE records."""
-        self.market = new_market_paths(instruments)
+        self._instruments = instruments
         self._books = new_books(len(instruments))
+        self.restart()
+
+    def restart(self) -> None:
+        """Begin new paths; the books stay as they are."""
+        self.market = new_market_paths(self._instruments)
 
     def observe(self, events: Array) -> None:
         """Take note of an EVENT_DTYPE batch."""

@@ -134,6 +134,7 @@ def measure(
     starting_equity: float,
     activity: np.ndarray[Any, Any] | None = None,
     impact_coefficient: float = 1.0,
+    trades: np.ndarray[Any, Any] | None = None,
 ) -> Performance:
     """Return the metrics of a run.
 
@@ -145,6 +146,7 @@ def measure(
     starting_equity : currency units.
     activity : MARKET_ACTIVITY_DTYPE rows by instrument_id, for the capacity; None leaves it undefined.
     impact_coefficient : Y of the square-root law, for the capacity.
+    trades : TRADE_DTYPE rows of the fills; None: those that the fills alone show.
     """
     numbers, clock, start_ts = _days_and_clock(days, marks)
     curve = np.concatenate([[starting_equity], marks["equity_nanos"] / NANOS])
@@ -161,7 +163,7 @@ def measure(
         open_profit=final - starting_equity - gross + fees,
         final_equity=final,
         return_total=final / starting_equity - 1.0,
-        **trade_metrics(trades_of(fills)),
+        **trade_metrics(trades_of(fills) if trades is None else trades),
         **return_metrics(daily_returns(marks, numbers, starting_equity)),
         **falls,
         **exposure_metrics(marks, clock),

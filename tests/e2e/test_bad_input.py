@@ -127,7 +127,7 @@ def test_wrong_usage_has_a_status_of_its_own(tmp_path: Path) -> None:
     refused("no-such-command", status=2)
 
 
-@pytest.mark.parametrize("command", ["scan", "optimize", "report", "export", "fix", "dashboard"])
+@pytest.mark.parametrize("command", ["scan", "optimize", "export", "fix", "dashboard"])
 def test_a_command_that_is_not_built_says_so(command: str) -> None:
     assert "not available yet" in refused(command, "anything", "--at", "all")
 

@@ -56,7 +56,7 @@ def test_the_lineage_leads_from_the_journal_to_the_promoted_release(graph: dg.As
 
 def test_what_belongs_to_a_day_is_partitioned_by_day(graph: dg.AssetGraph) -> None:
     for key in graph.get_all_asset_keys():
-        daily = key.path[0] in ("journal", "staging", "learning")
+        daily = key.path[0] in ("journal", "staging", "learning", "reports")
         assert (graph.get(key).partitions_def is not None) == daily, key
 
 
@@ -65,6 +65,7 @@ def test_every_asset_that_writes_is_in_a_pool_and_writers_of_the_warehouse_in_on
     models = {"models__engine_weights", "models__microprice", "models__signal_model"}
     learning = models | {"release__candidate", "release__promoted"}
     assert {name for name, pool in pools.items() if pool == "learning"} == learning
+    assert pools.pop("reports__day") == "reports"
     assert {pool for name, pool in pools.items() if name not in learning} == {"warehouse"}
 
 
