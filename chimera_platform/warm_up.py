@@ -29,22 +29,34 @@ _STAGES = (
 )
 """What is compiled in turn: what it is called, and the processes that compile it side by side."""
 
+_BACKTEST_ENTRANCES = ("simulation/fused.py",)
+_BACKTEST_STAGES = (("all of it in one loop, for backtests", ("backtest",)),)
+
 _FEED = "sim://?symbols=XAUUSD,XAGUSD&seed=1&days=1"
 _EVENTS = 4_000
 
 
-def warm_up(say: Callable[[str], None]) -> None:
+def warm_up(say: Callable[[str], None], *, backtests: bool = False) -> None:
     """Compile what is not in the kernel cache; at once where everything is.
 
     Parameters
     ----------
     say : told what goes on, once a step; not called when there is nothing to do.
+    backtests : also what backtests run in, which the flow does not need.
     """
-    marker = cache_root() / f"warm-{_fingerprint()}"
+    _compile_stages(say, _ENTRANCES, _STAGES)
+    if backtests:
+        _compile_stages(say, _BACKTEST_ENTRANCES, _BACKTEST_STAGES)
+
+
+def _compile_stages(
+    say: Callable[[str], None], entrances: tuple[str, ...], stages: tuple[tuple[str, tuple[str, ...]], ...]
+) -> None:
+    marker = cache_root() / f"warm-{_fingerprint(entrances)}"
     if marker.exists():
         return
-    for number, (what, jobs) in enumerate(_STAGES, start=1):
-        say(f"compiling kernels, once after a change: {what} ({number} of {len(_STAGES)}, a minute in all)")
+    for number, (what, jobs) in enumerate(stages, start=1):
+        say(f"compiling kernels, once after a change: {what} ({number} of {len(stages)}, a minute in all)")
         processes = [
             subprocess.Popen(
                 [sys.executable, "-m", "chimera_platform.warm_up", job],
@@ -63,9 +75,9 @@ def warm_up(say: Callable[[str], None]) -> None:
     marker.touch()
 
 
-def _fingerprint() -> str:
+def _fingerprint(entrances: tuple[str, ...]) -> str:
     sha = hashlib.sha256(f"{sys.implementation.cache_tag} {llvmlite.binding.get_host_cpu_name()}".encode())
-    for entrance in _ENTRANCES:
+    for entrance in entrances:
         sha.update(source_fingerprint(_PACKAGE / entrance).encode())
     return sha.hexdigest()[:16]
 
@@ -87,6 +99,11 @@ def _compile(job: str) -> None:
         return
     source = open_feed(_FEED, load_instruments()).source
     events = next(iter(source.batches(_EVENTS)))
+    if job == "backtest":
+        from chimera_platform.simulation.fused import FusedPath
+
+        FusedPath(source.universe, Configuration()).run(events, 0)
+        return
     if job == "coordinator":
         Coordinator(source.universe, Configuration()).run(events, 0, np.zeros(0, INTENT_DTYPE))
         return

@@ -38,3 +38,18 @@ def test_a_step_that_fails_is_reported_and_the_marker_is_not_set(
     module.warm_up(lambda text: None)
     assert "compiling apart failed" in caplog.text
     assert not list(tmp_path.glob("kernels/warm-*"))
+
+
+def test_what_only_backtests_need_is_compiled_where_it_is_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CHIMERA_KERNEL_CACHE", str(tmp_path / "kernels"))
+    monkeypatch.setattr(module, "_STAGES", (("nothing", ()),))
+    monkeypatch.setattr(module, "_BACKTEST_STAGES", (("nothing more", ()),))
+    said: list[str] = []
+    module.warm_up(said.append)
+    assert len(said) == 1
+    module.warm_up(said.append, backtests=True)
+    assert len(said) == 2 and "nothing more" in said[1]
+    module.warm_up(said.append, backtests=True)
+    assert len(said) == 2

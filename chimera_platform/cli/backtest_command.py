@@ -59,7 +59,7 @@ def backtest(
     if engine not in ("v1", "v2"):
         raise ConfigurationError(f"--engine is '{engine}'; expected v1 or v2")
     folders = WorkDir(workdir).prepare()
-    warm_up(say)
+    warm_up(say, backtests=True)
     configuration = load_configuration(config)
     if params is not None:
         configuration = with_parameters(configuration, read_sections(params, "the parameters", _PARAMETERS_EXAMPLE))

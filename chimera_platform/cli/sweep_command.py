@@ -82,7 +82,7 @@ def sweep(
         from chimera_platform.releases import ReleaseStore, release_loader
 
         in_force = release_loader(ReleaseStore(WorkDir(workdir).require().releases), use_model=True)(release)
-    warm_up(say)
+    warm_up(say, backtests=True)
     held = events if stream or (days and events_max is None) else hold(events, events_max)
     started = time.perf_counter()
     if days:
