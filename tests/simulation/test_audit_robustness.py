@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chimera_platform.configuration import Configuration, with_parameters
+from chimera_platform.digest import digest_of
 from chimera_platform.errors import ConfigurationError
 from chimera_platform.execution.records import (
     DECISION_DTYPE,
@@ -25,6 +26,7 @@ from chimera_platform.execution.records import (
 from chimera_platform.market.events import EVENT_DTYPE
 from chimera_platform.market.feeds import open_feed
 from chimera_platform.market.instruments import Fees, Universe, load_instruments
+from chimera_platform.releases import Release
 from chimera_platform.simulation.audit.audit import platform_map
 from chimera_platform.simulation.audit.decision_maker import Decisions, PlatformDecisions
 from chimera_platform.simulation.audit.findings import Verdict
@@ -392,6 +394,21 @@ def test_the_platforms_map_is_what_backtests_of_the_same_parameters_earn(held: H
     value = {curve.parameter.section: {curve.parameter.name: curve.parameter.values[0]}}
     again = run_backtest(held, with_parameters(configuration, value)).metrics.net_profit
     assert curve.results[0] == pytest.approx(again)
+
+
+def test_what_a_release_sets_is_what_is_varied(held: HeldEvents) -> None:
+    release = Release(
+        "0" * 32, {"hft": {"cooldown_ns": 10**9}, "structure": {"enabled": 0}}, {"hft": 0.5}, None, 0.0, {}
+    )
+    maker = PlatformDecisions(held.universe, Configuration(), release)
+    expected = run_backtest(held, Configuration(), release)
+    found = maker.run(held.events)
+    assert digest_of(found.intents, found.orders, found.fills) == expected.digest
+    varied = {each.label: each for each in engine_parameters(maker.configuration, SETTINGS)}
+    assert varied["hft.cooldown_ns"].value == 10**9
+    assert not [label for label in varied if label.startswith("structure.")]
+    slower = maker.under(with_parameters(maker.configuration, {"hft": {"cooldown_ns": 600 * 10**9}}))
+    assert len(slower.intents(held.events)) < len(maker.intents(held.events))
 
 
 def test_audit_settings_refuse_what_makes_no_sense() -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from chimera_platform.configuration import Configuration
+from chimera_platform.configuration import Configuration, with_parameters
 from chimera_platform.coordinator import Coordinator, CoordinatorOutput
 from chimera_platform.decision_path import merge_intents, split_by_instrument
 from chimera_platform.engines.step import SymbolEngines
@@ -54,9 +55,16 @@ class PlatformDecisions:
     universe : the instruments.
     configuration : the settings.
     release : in force from the first event to the last; None: the configuration alone.
+
+    Attributes
+    ----------
+    configuration, release : a release's parameters stand in the configuration, where they can be varied.
     """
 
     def __init__(self, universe: Universe, configuration: Configuration, release: Release | None = None) -> None:
+        if release is not None:
+            configuration = with_parameters(configuration, release.parameters)
+            release = replace(release, parameters={})
         self.universe, self.configuration, self.release = universe, configuration, release
 
     def under(self, configuration: Configuration, universe: Universe | None = None) -> PlatformDecisions:

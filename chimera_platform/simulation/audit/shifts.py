@@ -35,6 +35,7 @@ class Mids:
         parts = [path.run(events[i : i + BATCH_SIZE], i) for i in range(0, len(events), BATCH_SIZE)]
         self.quotes = np.concatenate(parts) if parts else path.run(events, 0)
         self._of = []
+        self._end_ns = int(events["ts_event"][-1]) if len(events) else 0
         for k in range(len(universe)):
             own = self.quotes[self.quotes["instrument_id"] == k]
             mid = np.where(own["bid_price"] > 0, (own["bid_price"] + own["ask_price"]) / 2.0, np.nan)
@@ -45,8 +46,8 @@ class Mids:
         return self._look_up(0, instrument_ids, event_nos)
 
     def at_time(self, instrument_ids: Array, times: Array) -> Array:
-        """Return the mids (ticks) in force at given times, ns; NaN where there is no market."""
-        return self._look_up(1, instrument_ids, times)
+        """Return the mids (ticks) in force at given times, ns; NaN without a market and beyond the stream's end."""
+        return np.where(times <= self._end_ns, self._look_up(1, instrument_ids, times), np.nan)
 
     def _look_up(self, by: int, instrument_ids: Array, keys: Array) -> Array:
         found = np.full(len(keys), np.nan)
