@@ -63,7 +63,7 @@ def compare(
     folders = WorkDir(workdir).prepare()
     releases = _releases(folders, release)
     chosen = plan(base, has_release=releases.plain is not None, has_model=releases.with_model is not None)
-    warm_up(say)
+    warm_up(say, backtests=True)
     outcomes = run_all(markets, base, chosen, releases=releases, workers=workers, progress=say)
     compared = evaluated(outcomes, seed)
     target = out if out is not None else folders.reports / "v1-against-v2.md"

@@ -47,9 +47,9 @@ def _in_short(traded: Sequence[Found]) -> str:
     better = [o.market.name for o, adds in judged if adds.side > 0]
     worse = [o.market.name for o, adds in judged if adds.side < 0]
     said = (
-        f"Of {len(judged)} market{'s' if len(judged) != 1 else ''} with days enough for an interval, V2 is shown to be "
+        f"Of {len(judged)} market{'' if len(judged) == 1 else 's'} with days enough for an interval, that of V2 - V1 "
     )
-    said += f"better than V1 on {_count(better)} and worse on {_count(worse)}."
+    said += f"lies above 0 on {_count(better)} and below on {_count(worse)}."
     for kind, is_simulated in (("simulated", True), ("recorded", False)):
         own = [o for o, _ in traded if o.market.is_simulated is is_simulated]
         if own:

@@ -69,7 +69,7 @@ def test_where_the_second_version_must_win_it_is_found_to(follows: MarketOutcome
     assert follows.variants[V2].total("net_nanos") > 0
     text = page_of(follows)
     assert "V2 earns less than V1: on no market." in text
-    assert "V2 is shown to be better than V1 on 1 (follows) and worse on none." in text
+    assert "that of V2 - V1 lies above 0 on 1 (follows) and below on none." in text
     assert "On 1 simulated market V1 earns money on none, V2 on 1." in text
     assert "`hft` adds" in text and "a day over V1 and within V2 (`v1 + hft`, `v2 - hft`:" in text
 
