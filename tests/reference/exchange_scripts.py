@@ -86,6 +86,17 @@ class LiveOrders:
         return row
 
 
+def history(lots: int, move: int) -> list[Row]:
+    """A market of 70 seconds before START with prints and moves, so that impact is known; then an empty book."""
+    rows: list[Row] = []
+    for k in range(35):
+        ts, bid = START - (70 - 2 * k) * 1_000 * MILLISECOND, 99 + (k % 2) * move
+        quote = {"kind": EventKind.QUOTE, "price": bid, "size": 5, "ask_price": bid + 2, "ask_size": 5}
+        rows += [{**quote, "ts_event": ts, "flags": EventFlag.LAST}]
+        rows += [{"kind": EventKind.TRADE, "price": bid, "size": lots, "ts_event": ts, "flags": EventFlag.LAST}]
+    return [*rows, {"kind": EventKind.CLEAR, "ts_event": START, "flags": EventFlag.LAST}]
+
+
 @st.composite
 def markets(draw: st.DrawFn, feed: str, events_max: int = 40) -> np.ndarray[Any, Any]:
     """Draw EVENT_DTYPE of one instrument of an "l1", "l2" or "l3" feed, mostly tradable."""
@@ -114,7 +125,7 @@ def markets(draw: st.DrawFn, feed: str, events_max: int = 40) -> np.ndarray[Any,
             groups.append(draw(st.lists(rows, min_size=1, max_size=3)))
         else:
             groups.append([live.draw(draw) for _ in range(draw(st.integers(1, 2)))])
-    ts, rows = START, []
+    ts, rows = START, history(draw(st.integers(1, 4)), draw(st.integers(1, 3))) if draw(st.booleans()) else []
     for seq, group in enumerate(groups):
         ts += draw(steps_ms) * MILLISECOND if seq > 8 else 0
         rows += [{**row, "ts_event": ts, "seq": seq} for row in group]
@@ -127,7 +138,8 @@ ORDER_TYPES = [OrderType.LIMIT, OrderType.LIMIT, *OrderType]
 
 @st.composite
 def scripts(draw: st.DrawFn, times: list[int], orders_max: int = 8) -> np.ndarray[Any, Any]:
-    """Draw SCRIPT_DTYPE rows soon after some of ``times``: orders of every type, cancels, replacements."""
+    """Draw SCRIPT_DTYPE rows soon after some of ``times`` (after START): all order types, cancels, replacements."""
+    times = [ts for ts in times if ts > START] or [START + MILLISECOND]
     count, rows = draw(st.integers(1, orders_max)), []
     starts = st.sampled_from(times)
     for order_id in range(count):
@@ -141,7 +153,7 @@ def scripts(draw: st.DrawFn, times: list[int], orders_max: int = 8) -> np.ndarra
         }  # fmt: skip
         if kind not in (OrderType.MARKET, OrderType.STOP) and (kind < OrderType.TWAP or draw(st.booleans())
                                                                or kind > OrderType.VWAP):  # fmt: skip
-            row["price"] = 100 - side * draw(st.integers(-3, 4))
+            row["price"] = 100 - side * draw(st.sampled_from((1, 1, 1, 1, 2, 2, 3, 4, 0, 0, -1, -2, -3)))
         if kind in (OrderType.STOP, OrderType.STOP_LIMIT):
             row["stop_price"] = 100 + side * draw(st.integers(0, 3))
         if kind in (OrderType.ICEBERG, OrderType.TWAP, OrderType.VWAP):
@@ -179,7 +191,7 @@ def venues(draw: st.DrawFn, **fixed: Any) -> VenueSettings:
         "queue_power": draw(st.sampled_from((0.5, 1.0, 2.0, 3.0))),
         "max_walk_levels": draw(st.sampled_from((1, 2, 10))),
         "protection_ppm": draw(st.sampled_from((0, 10_000, 30_000, 1_000_000))),
-        "impact_coefficient": draw(st.sampled_from((0.0, 0.5, 3.0))),
+        "impact_coefficient": draw(st.sampled_from((0.0, 0.5, 1.0, 3.0))),
         "impact_half_life_ns": draw(st.sampled_from((60_000 * MILLISECOND, 600_000 * MILLISECOND))),
         "reject_probability": draw(st.sampled_from((0.0, 0.0, 0.3))),
         "messages_per_second": draw(st.sampled_from((0, 0, 10, 300))),
