@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from chimera_platform.execution.records import ENGINE_COUNT
+from chimera_platform.kernels import kernel
 from chimera_platform.portfolio.event_time import EventClock
 
 Array = np.ndarray[Any, Any]
@@ -29,23 +30,34 @@ def exposure_metrics(marks: Array, clock: EventClock | None) -> dict[str, Any]:
     if len(marks) == 0:
         return dict.fromkeys(("time_in_market", "mean_gross_exposure", "max_gross_exposure"), 0.0)
     owner = marks["instrument_id"].astype(np.int64) * ENGINE_COUNT + marks["engine"]
-    gross = np.cumsum(_change(owner, np.abs(marks["value_nanos"])))
-    open_positions = np.cumsum(_change(owner, (marks["position"] != 0).astype(np.int64)))
-    share = gross / np.maximum(marks["equity_nanos"], 1)
+    columns = (np.ascontiguousarray(marks[name]) for name in ("position", "value_nanos", "equity_nanos"))
     held = np.diff(clock.passed(marks["ts_event"]), append=clock.seconds)
+    inside, area, highest = _walk(owner, *columns, held, np.zeros((int(owner.max()) + 1, 2), np.int64))
     return {
-        "time_in_market": float(held[open_positions > 0].sum()) / clock.seconds,
-        "mean_gross_exposure": float(held @ share) / clock.seconds,
-        "max_gross_exposure": float(share.max()),
+        "time_in_market": inside / clock.seconds,
+        "mean_gross_exposure": area / clock.seconds,
+        "max_gross_exposure": highest,
     }
 
 
-def _change(owner: Array, values: Array) -> Array:
-    """Return by how much each row differs from its owner's row before; the first one from zero."""
-    order = np.argsort(owner, kind="stable")
-    ordered = values[order]
-    before = np.concatenate([[0], ordered[:-1]])
-    before[np.flatnonzero(np.diff(owner[order], prepend=-1))] = 0
-    change = np.empty_like(ordered)
-    change[order] = ordered - before
-    return change
+@kernel
+def _walk(owner: Any, position: Any, value: Any, equity: Any, held: Any, latest: Any) -> Any:
+    """Return seconds with any position, seconds × exposure, and the highest exposure.
+
+    ``latest``: by owner of positions, the absolute value of its latest mark and whether it was open; zero at first.
+    """
+    gross, positions = 0, 0
+    inside, area, highest = 0.0, 0.0, 0.0
+    for k in range(owner.shape[0]):
+        own = latest[owner[k]]
+        gross += abs(value[k]) - own[0]
+        own[0] = abs(value[k])
+        is_open = 1 if position[k] != 0 else 0
+        positions += is_open - own[1]
+        own[1] = is_open
+        share = float(gross) / float(max(equity[k], 1))
+        highest = max(highest, share)
+        area += share * held[k]
+        if positions > 0:
+            inside += held[k]
+    return inside, area, highest

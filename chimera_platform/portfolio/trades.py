@@ -44,18 +44,23 @@ def trades_of(fills: Array, intents: Array | None = None) -> Array:
     -------
     TRADE_DTYPE array, one row per intent that has fills; ``position`` 0 marks the closed ones.
     """
-    numbers, first, group = np.unique(fills["intent_no"], return_index=True, return_inverse=True)
+    order = np.argsort(fills["intent_no"], kind="stable")
+    ordered = fills["intent_no"][order]
+    starts = np.flatnonzero(np.diff(ordered, prepend=ordered[0] - 1)) if len(ordered) else order
+    first, numbers = order[starts], ordered[starts]
     trades = np.zeros(len(numbers), TRADE_DTYPE)
     trades["intent_no"] = numbers
-    opening = fills[first]
     for name in ("instrument_id", "engine", "side"):
-        trades[name] = opening[name]
-    trades["ts_open"] = opening["ts_event"]
-    np.maximum.at(trades["ts_close"], group, fills["ts_event"])
-    np.add.at(trades["size"], group, np.where(fills["is_exit"] == 0, fills["size"], 0))
-    np.add.at(trades["position"], group, fills["side"].astype(np.int64) * fills["size"])
-    np.add.at(trades["realised_nanos"], group, fills["realised_nanos"])
-    np.add.at(trades["fees_nanos"], group, fills["fee_nanos"])
+        trades[name] = fills[name][first]
+    trades["ts_open"] = fills["ts_event"][first]
+    if len(numbers):
+        trades["ts_close"] = np.maximum.reduceat(fills["ts_event"][order], starts)
+        entered = np.where(fills["is_exit"] == 0, fills["size"], 0)
+        signed = fills["side"].astype(np.int64) * fills["size"]
+        columns = (("size", entered), ("position", signed), ("realised_nanos", fills["realised_nanos"]),
+                   ("fees_nanos", fills["fee_nanos"]))  # fmt: skip
+        for name, values in columns:
+            trades[name] = np.add.reduceat(values[order], starts)
     trades["net_nanos"] = trades["realised_nanos"] - trades["fees_nanos"]
     trades["regime"] = -1
     if intents is not None and len(intents):
