@@ -66,7 +66,7 @@ def audit(
     if release is not None:
         in_force = release_loader(ReleaseStore(WorkDir(workdir).require().releases), use_model=True)(release)
     stream = open_events(source, format, feed, symbols, instruments, seed)
-    warm_up(say)
+    warm_up(say, backtests=True)
     report = run_audit(stream, configuration, in_force, settings, seed, events, say)
     if out is not None:
         write_audit(report, out)

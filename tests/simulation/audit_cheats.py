@@ -11,7 +11,9 @@ import numpy as np
 from chimera_platform.execution.records import INTENT_DTYPE
 from chimera_platform.market.events import EventFlag
 from chimera_platform.simulation.audit.decision_maker import Decisions, PlatformDecisions
-from chimera_platform.simulation.audit.shifts import Mids, Oracle, SourceEvents
+from chimera_platform.simulation.audit.mids import Mids
+from chimera_platform.simulation.audit.moments import SourceEvents
+from chimera_platform.simulation.audit.oracle import Oracle
 
 Array = np.ndarray[Any, Any]
 

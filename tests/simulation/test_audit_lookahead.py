@@ -32,8 +32,11 @@ from chimera_platform.simulation.audit.learning_leaks import (
     purged_split,
     training_skew,
 )
+from chimera_platform.simulation.audit.mids import Mids
+from chimera_platform.simulation.audit.moments import SourceEvents
+from chimera_platform.simulation.audit.oracle import Oracle
 from chimera_platform.simulation.audit.settings import AuditSettings
-from chimera_platform.simulation.audit.shifts import Mids, Oracle, SourceEvents, shifts
+from chimera_platform.simulation.audit.shifts import shifts
 from chimera_platform.simulation.sweep import HeldEvents, hold
 from tests.simulation import audit_cheats as cheats
 

@@ -30,19 +30,16 @@ from chimera_platform.releases import Release
 from chimera_platform.simulation.audit.audit import platform_map
 from chimera_platform.simulation.audit.decision_maker import Decisions, PlatformDecisions
 from chimera_platform.simulation.audit.findings import Verdict
+from chimera_platform.simulation.audit.latencies import LATENCY_MAX_NS, feed_delay, latencies, with_latencies
 from chimera_platform.simulation.audit.outcome import half_spreads, outcome_of
 from chimera_platform.simulation.audit.parameter_grid import SECTIONS, Parameter, bounds, engine_parameters
 from chimera_platform.simulation.audit.plateau import Point, judge, neighbours, parameter_map
 from chimera_platform.simulation.audit.settings import AuditSettings, SpreadCost
 from chimera_platform.simulation.audit.stress import (
-    LATENCY_MAX_NS,
     break_even_multiplier,
     cost_stress,
-    feed_delay,
-    latencies,
     latency_stress,
     with_fees,
-    with_latencies,
 )
 from chimera_platform.simulation.backtest import run_backtest
 from chimera_platform.simulation.exchange.settings import VenueSettings

@@ -20,6 +20,7 @@ from chimera_platform.simulation.audit.cut_points import cut_points
 from chimera_platform.simulation.audit.decision_maker import DecisionMaker, PlatformDecisions
 from chimera_platform.simulation.audit.findings import Finding, Verdict
 from chimera_platform.simulation.audit.late_start import late_starts
+from chimera_platform.simulation.audit.latencies import feed_delay
 from chimera_platform.simulation.audit.learning_leaks import (
     feature_causality,
     label_horizon,
@@ -28,12 +29,13 @@ from chimera_platform.simulation.audit.learning_leaks import (
     purged_split,
     training_skew,
 )
+from chimera_platform.simulation.audit.mids import Mids
 from chimera_platform.simulation.audit.outcome import Outcome, outcome_of
 from chimera_platform.simulation.audit.parameter_grid import engine_parameters
 from chimera_platform.simulation.audit.plateau import ParameterMap, Point, judge, parameter_map
 from chimera_platform.simulation.audit.settings import AuditSettings
-from chimera_platform.simulation.audit.shifts import Mids, shifts
-from chimera_platform.simulation.audit.stress import cost_stress, feed_delay, latency_stress
+from chimera_platform.simulation.audit.shifts import shifts
+from chimera_platform.simulation.audit.stress import cost_stress, latency_stress
 from chimera_platform.simulation.sweep import HeldEvents, hold, run_sweep
 
 Array = np.ndarray[Any, Any]

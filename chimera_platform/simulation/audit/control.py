@@ -10,8 +10,8 @@ from chimera_platform.simulation.audit.causality import other_futures, truncatio
 from chimera_platform.simulation.audit.cut_points import cut_points
 from chimera_platform.simulation.audit.decision_maker import DecisionMaker
 from chimera_platform.simulation.audit.findings import Finding, Part, Table, Verdict
+from chimera_platform.simulation.audit.oracle import Oracle
 from chimera_platform.simulation.audit.settings import AuditSettings
-from chimera_platform.simulation.audit.shifts import Oracle
 
 Array = np.ndarray[Any, Any]
 

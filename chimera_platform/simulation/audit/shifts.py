@@ -3,147 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from chimera_platform.execution.records import OrderType
-from chimera_platform.learning.quotes import QuotePath
-from chimera_platform.market.events import EventFlag
-from chimera_platform.market.instruments import Universe
 from chimera_platform.portfolio.performance import trades_of
-from chimera_platform.simulation.audit.decision_maker import BATCH_SIZE, DecisionMaker, Decisions
+from chimera_platform.simulation.audit.decision_maker import DecisionMaker, Decisions
 from chimera_platform.simulation.audit.findings import Finding, Part, Table, Verdict
+from chimera_platform.simulation.audit.mids import Mids
+from chimera_platform.simulation.audit.moments import SourceEvents
+from chimera_platform.simulation.audit.oracle import Oracle
 from chimera_platform.simulation.audit.settings import AuditSettings
 from chimera_platform.simulation.audit.threads import side_by_side
 
 Array = np.ndarray[Any, Any]
 _INTENTS_MIN = 30  # for a mean with a standard error worth the name
-
-
-class Mids:
-    """The mid of every instrument over a stream's time, as its books leave it.
-
-    Parameters
-    ----------
-    universe, events : the run's.
-    """
-
-    def __init__(self, universe: Universe, events: Array) -> None:
-        path = QuotePath(len(universe))
-        parts = [path.run(events[i : i + BATCH_SIZE], i) for i in range(0, len(events), BATCH_SIZE)]
-        self.quotes = np.concatenate(parts) if parts else path.run(events, 0)
-        self._of = []
-        self._end_ns = int(events["ts_event"][-1]) if len(events) else 0
-        for k in range(len(universe)):
-            own = self.quotes[self.quotes["instrument_id"] == k]
-            mid = np.where(own["bid_price"] > 0, (own["bid_price"] + own["ask_price"]) / 2.0, np.nan)
-            self._of.append((own["event_no"], own["ts_event"], mid))
-
-    def after_event(self, instrument_ids: Array, event_nos: Array) -> Array:
-        """Return the mids (ticks) that stand after given events; NaN where there is no market."""
-        return self._look_up(0, instrument_ids, event_nos)
-
-    def at_time(self, instrument_ids: Array, times: Array) -> Array:
-        """Return the mids (ticks) in force at given times, ns; NaN without a market and beyond the stream's end."""
-        return np.where(times <= self._end_ns, self._look_up(1, instrument_ids, times), np.nan)
-
-    def _look_up(self, by: int, instrument_ids: Array, keys: Array) -> Array:
-        found = np.full(len(keys), np.nan)
-        for k, columns in enumerate(self._of):
-            own = instrument_ids == k
-            if own.any() and len(columns[by]):
-                at = np.searchsorted(columns[by], keys[own], side="right") - 1
-                found[own] = np.where(at >= 0, columns[2][np.maximum(at, 0)], np.nan)
-        return found
-
-
-class SourceEvents:
-    """The ends of each instrument's source events: the moments at which a decision can be taken."""
-
-    def __init__(self, universe: Universe, events: Array) -> None:
-        last = (events["flags"] & EventFlag.LAST) != 0
-        self._events = events
-        self._of = [np.flatnonzero(last & (events["instrument_id"] == k)) for k in range(len(universe))]
-
-    def moved(self, intents: Array, by_events: int = 0, by_ns: int = 0) -> Array:
-        """Return the intents taken so many source events of their instrument, or so much time, later (< 0: earlier).
-
-        What would fall outside the stream is left out. The rows that are left stand in the coordinator's order.
-        """
-        moved, kept = intents.copy(), np.zeros(len(intents), np.bool_)
-        for k, ends in enumerate(self._of):
-            own = np.flatnonzero(intents["instrument_id"] == k)
-            if not len(own) or not len(ends):
-                continue
-            at = np.searchsorted(ends, intents["event_no"][own]) + by_events
-            if by_ns:
-                times = self._events["ts_event"][ends]
-                wanted = intents["ts_event"][own] + by_ns
-                late, early = np.searchsorted(times, wanted), np.searchsorted(times, wanted, side="right") - 1
-                at = late if by_ns > 0 else early
-            inside = (at >= 0) & (at < len(ends))
-            rows = own[inside]
-            kept[rows] = True
-            moved["event_no"][rows] = ends[at[inside]]
-        for name in ("ts_event", "seq"):
-            moved[name] = self._events[name][np.minimum(moved["event_no"], len(self._events) - 1)]
-        moved = moved[kept]
-        return moved[np.lexsort((moved["engine"], moved["instrument_id"], moved["event_no"]))]
-
-    def ahead(self, intents: Array, by_events: int) -> Array:
-        """Return for each intent the event so many source events of its instrument later, at most the last one."""
-        found = intents["event_no"].copy()
-        for k, ends in enumerate(self._of):
-            own = intents["instrument_id"] == k
-            if own.any() and len(ends):
-                at = np.searchsorted(ends, found[own]) + by_events
-                found[own] = ends[np.minimum(at, len(ends) - 1)]
-        return found
-
-
-class Oracle:
-    """A decision path that cheats: it takes each intent in the direction in which the mid will have moved.
-
-    It is the audit's control. A check that does not find it on a stream proves nothing there.
-
-    Parameters
-    ----------
-    maker : whose moments of decision are taken.
-    by_events : how many source events of the instrument it sees ahead; 0: ``by_ns`` counts.
-    by_ns : how long it sees ahead, ns.
-    """
-
-    def __init__(self, maker: DecisionMaker, by_events: int = 0, by_ns: int = 0) -> None:
-        self._maker, self._by_events, self._by_ns = maker, by_events, by_ns
-        self.universe = maker.universe
-
-    def intents(self, events: Array) -> Array:
-        """Return the honest intents, turned to where the mid will be; those without a move are left out."""
-        intents = self._maker.intents(events)
-        if not len(intents):
-            return intents
-        mids, ids = Mids(self.universe, events), intents["instrument_id"]
-        if self._by_events:
-            later = mids.after_event(ids, SourceEvents(self.universe, events).ahead(intents, self._by_events))
-        else:
-            later = mids.at_time(ids, intents["ts_event"] + self._by_ns)
-        move = later - mids.after_event(ids, intents["event_no"])
-        kept = np.isfinite(move) & (move != 0)
-        chosen = intents[kept]
-        chosen["side"] = np.sign(move[kept]).astype(np.int8)
-        chosen["order_type"], chosen["limit_price"] = OrderType.MARKET, 0
-        return chosen
-
-    def execute(self, events: Array, intents: Array) -> Decisions:
-        """See :meth:`DecisionMaker.execute`."""
-        return self._maker.execute(events, intents)
-
-    def run(self, events: Array, ends: Sequence[int] = ()) -> Decisions:
-        """See :meth:`DecisionMaker.run`."""
-        del ends
-        return self.execute(events, self.intents(events))
 
 
 class _Shift(NamedTuple):
