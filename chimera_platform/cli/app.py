@@ -22,6 +22,7 @@ from chimera_platform.cli.config_command import configuration
 from chimera_platform.cli.data_commands import bars, book, features
 from chimera_platform.cli.demo import demo
 from chimera_platform.cli.doctor import doctor
+from chimera_platform.cli.events_command import events
 from chimera_platform.cli.flow_commands import replay, run
 from chimera_platform.cli.kill_command import kill
 from chimera_platform.cli.learning_commands import attribute, releases, train
@@ -74,6 +75,7 @@ for _command in (
     audit,
     compare,
     sweep,
+    events,
     book,
     features,
     bars,

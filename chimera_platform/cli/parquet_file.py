@@ -39,5 +39,6 @@ def write_parquet(batches: Iterable[pa.RecordBatch], path: Path) -> int:
     finally:
         if writer is not None:
             writer.close()
-        temporary.unlink(missing_ok=True)
+        if path.parent.is_dir():
+            temporary.unlink(missing_ok=True)
     return rows

@@ -83,7 +83,8 @@ def write_events(source: EventSource, path: Path, batch_size: int = GROUP_ROWS) 
     except OSError as error:
         raise DataError(f"{path}: cannot write: {error.strerror or error}") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        if path.parent.is_dir():
+            temporary.unlink(missing_ok=True)
     return rows
 
 
