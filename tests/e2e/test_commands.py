@@ -147,6 +147,15 @@ def test_releases_are_promoted_and_rolled_back_by_command(tmp_path: Path) -> Non
     assert "error" in chimera("release", "rollback", "--workdir", tmp_path, status=1)
 
 
+def test_report_gives_a_page_and_figures_of_each_run_on_a_day(workdir: Path) -> None:
+    found = chimera("report", "--date", "2024-01-03", "--workdir", workdir)
+    (one,) = found["reports"]
+    assert {"metrics", "net_profit_by", "execution", "p_value_of_entries", "seed"} <= one.keys()
+    assert one["metrics"]["days"] == 1
+    assert "<html" in Path(one["report"]).read_text(encoding="utf-8")
+    assert "net_profit" in texts("report", "--workdir", workdir)
+
+
 def test_backtest_gives_metrics_monte_carlo_and_a_report(tmp_path: Path) -> None:
     feed = "sim://?symbols=XAUUSD&seed=2&days=1"
     tested = chimera("backtest", "--feed", feed, "--workdir", tmp_path)

@@ -38,11 +38,14 @@ def resampling_section(run: ReportedRun) -> str:
     blocks = (
         f" Blocks of trades are {length:.1f} long on average, as the trades' own dependence asks for." if length else ""
     )
+    count = len(run.event_days)
+    few = f" {count} days are few: mixtures of them say little." if 1 < count < DAYS_OF_A_CONE else ""
     return section(
         "How much luck is in the result",
         *parts,
         note=f"{carlo['paths']:,} paths each, seed {carlo['seed']}; the stationary bootstrap of trades and of days "
-        f"keeps winning and losing spells together.{blocks} VaR and expected shortfall: losses of the total, at 95 %.",
+        f"keeps winning and losing spells together.{blocks}{few} VaR and expected shortfall are losses of the total, "
+        "at 95 %.",
         anchor="monte-carlo",
     )
 
