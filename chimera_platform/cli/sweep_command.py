@@ -60,7 +60,7 @@ def sweep(
 ) -> None:
     """Run parameter sets over the same events and write one row of metrics for each.
 
-    The digest of a set equals that of `chimera backtest` of the same events with these parameters.
+    The digest of a set equals that of `chimera backtest` of the same events with these parameters and release.
 
     Example: chimera sweep --feed "sim://?symbols=XAUUSD&seed=7" --sample 100 --out sweep.parquet
     """
