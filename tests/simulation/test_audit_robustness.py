@@ -33,7 +33,7 @@ from chimera_platform.simulation.audit.findings import Verdict
 from chimera_platform.simulation.audit.latencies import LATENCY_MAX_NS, feed_delay, latencies, with_latencies
 from chimera_platform.simulation.audit.outcome import half_spreads, outcome_of
 from chimera_platform.simulation.audit.parameter_grid import SECTIONS, Parameter, bounds, engine_parameters
-from chimera_platform.simulation.audit.plateau import Point, judge, neighbours, parameter_map
+from chimera_platform.simulation.audit.plateau import Point, judge, neighbourhoods, parameter_map
 from chimera_platform.simulation.audit.settings import AuditSettings, SpreadCost
 from chimera_platform.simulation.audit.stress import (
     break_even_multiplier,
@@ -329,13 +329,30 @@ def test_a_peak_among_smaller_profits_is_a_warning() -> None:
     assert finding.reason.startswith("peak, not plateau")
 
 
+def test_a_peak_of_two_parameters_is_not_hidden_by_many_that_hardly_matter() -> None:
+    many = (*PARAMETERS, *(grid(f"hardly_{k}") for k in range(30)))
+
+    def objective(points: Sequence[Point]) -> list[float]:
+        sharp = [
+            sum(math.log2(v) ** 2 for (_, n), v in p.items() if n in ("stop_spreads", "stop_vols")) for p in points
+        ]
+        slight = [sum(math.log2(v) for (_, n), v in p.items() if n.startswith("hardly")) for p in points]
+        return [1_000.0 * math.exp(-40.0 * d) - 100.0 + e for d, e in zip(sharp, slight, strict=True)]
+
+    found = parameter_map(objective, many)
+    alone, together = neighbourhoods(found, SETTINGS.neighbour_steps).values()
+    assert (np.abs(alone - found.centre) < 100.0).mean() > 0.5
+    assert len(together) == 24
+    assert judge(found, SETTINGS).reason.startswith("peak, not plateau")
+
+
 def test_a_slope_is_neither() -> None:
     def objective(points: Sequence[Point]) -> list[float]:
         return [100.0 * math.exp(3.0 * sum(distance(p))) for p in points]
 
     finding = judge(parameter_map(objective, PARAMETERS), SETTINGS)
     assert finding.verdict is Verdict.WARN
-    assert finding.reason.startswith("slope")
+    assert finding.reason.startswith("rough or sloping")
 
 
 def test_parameters_without_effect_do_not_make_a_plateau() -> None:
@@ -344,7 +361,7 @@ def test_parameters_without_effect_do_not_make_a_plateau() -> None:
 
     found = parameter_map(objective, PARAMETERS)
     assert [curve.has_effect for curve in found.curves] == [True, False, False]
-    assert len(neighbours(found, SETTINGS.neighbour_steps)) == 4
+    assert [len(group) for group in neighbourhoods(found, SETTINGS.neighbour_steps).values()] == [4]
     assert found.heat_map is None
     assert judge(found, SETTINGS).number == 0.0
 
@@ -376,7 +393,7 @@ def test_values_that_do_not_go_together_leave_a_gap() -> None:
         return [math.nan if any(v > 1.5 for v in p.values()) else 10.0 - sum(p.values()) for p in points]
 
     found = parameter_map(objective, PARAMETERS)
-    assert not np.isnan(neighbours(found, 3)).any()
+    assert not any(np.isnan(group).any() for group in neighbourhoods(found, 3).values())
     assert math.isnan(found.curves[0].results[-1])
 
 

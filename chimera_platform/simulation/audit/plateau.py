@@ -100,58 +100,88 @@ def _heat_map(objective: Objective, first: Parameter, second: Parameter) -> Heat
     return HeatMap(first, second, np.array(objective(points)).reshape(len(first.values), len(second.values)))
 
 
-def neighbours(found: ParameterMap, steps: int) -> Array:
-    """Return the results of all neighbours within ``steps`` grid steps, of parameters that have an effect."""
-    results: list[float] = []
-    for parameter, values in found.curves:
-        if min(values) < max(values):
-            near = range(max(parameter.centre - steps, 0), min(parameter.centre + steps + 1, len(values)))
-            results += [values[i] for i in near if i != parameter.centre]
+def neighbourhoods(found: ParameterMap, steps: int) -> dict[str, Array]:
+    """Return the results of all neighbours within ``steps`` grid steps, of parameters that have an effect.
+
+    Two groups: each parameter moved alone, and the two most sensitive ones together. Many parameters that hardly
+    matter would hide in one group that the two that do stand on a peak.
+    """
+    alone: list[float] = []
+    for curve in found.curves:
+        if curve.has_effect:
+            near = _near(curve.parameter, steps)
+            alone += [curve.results[i] for i in near if i != curve.parameter.centre]
+    groups = {"of all parameters, each moved alone": np.array(alone)}
     if found.heat_map is not None:
         first, second, grid = found.heat_map
-        for i in range(max(first.centre - steps, 0), min(first.centre + steps + 1, grid.shape[0])):
-            for j in range(max(second.centre - steps, 0), min(second.centre + steps + 1, grid.shape[1])):
-                if i != first.centre and j != second.centre:  # the others are on the curves
-                    results.append(float(grid[i, j]))
-    known = np.array(results, np.float64)
-    return known[~np.isnan(known)]
+        block = grid[np.ix_(_near(first, steps), _near(second, steps))].astype(np.float64)
+        block[_near(first, steps).index(first.centre), _near(second, steps).index(second.centre)] = math.nan
+        groups["of the two most sensitive parameters together"] = block.ravel()
+    return {name: results[~np.isnan(results)] for name, results in groups.items()}
+
+
+def _near(parameter: Parameter, steps: int) -> list[int]:
+    """Return the indices of the values within ``steps`` of the present one, itself among them."""
+    return list(range(max(parameter.centre - steps, 0), min(parameter.centre + steps + 1, len(parameter.values))))
+
+
+class _Standing(NamedTuple):
+    """How the present parameters stand among one group of neighbours; shares of the group."""
+
+    where: str
+    neighbours: int
+    alike: float  # earn about the same
+    below: float  # earn less
+    losers: float
+
+    def __str__(self) -> str:
+        said = f"{self.alike:.0%} of {self.neighbours} neighbours ({self.where}) earn about the same"
+        return f"{said}; {self.below:.0%} earn less, {self.losers:.0%} lose"
 
 
 def judge(found: ParameterMap, settings: AuditSettings) -> Finding:
     """Say whether the present parameters earn what their neighbours earn.
 
-    Plateau score: the share of neighbours whose result is within ``plateau_tolerance`` of the centre's. Rank: the
-    share of neighbours that earn less. Parameters without effect count for nothing.
+    Plateau score: the share of neighbours whose result is within ``plateau_tolerance`` of the centre's, in the group
+    in which it is smaller. Rank: the share of these neighbours that earn less. Parameters without effect count for
+    nothing.
     """
-    near = neighbours(found, settings.neighbour_steps)
-    centre = found.centre
-    threshold = (
-        f"{settings.plateau_share_min:.0%} of neighbours within {settings.plateau_tolerance:.0%}, "
-        f"or not above {settings.peak_rank:.0%} of them"
+    centre, margin = found.centre, settings.plateau_tolerance * abs(found.centre)
+    threshold = f"at least {settings.plateau_share_min:.0%} of neighbours within {settings.plateau_tolerance:.0%}"
+    standings = [
+        _Standing(
+            where,
+            len(near),
+            float((np.abs(near - centre) <= margin).mean()),
+            float((near < centre).mean()),
+            float((near <= 0).mean()),
+        )
+        for where, near in neighbourhoods(found, settings.neighbour_steps).items()
+        if len(near)
+    ]
+    table = Table(("parameter", "present value", "depends on it", "lowest", "highest"), _sensitivities(found))
+    if not standings:
+        reason = "no parameter has any effect on this data: nothing to stand on"
+        return Finding("plateau", Part.PARAMETERS, Verdict.SKIP, math.nan, "", threshold, reason, table=table)
+    worst = min(standings, key=lambda standing: standing.alike)
+    verdict, reason = Verdict.PASS, f"plateau: {worst}"
+    if centre <= 0:
+        verdict, reason = Verdict.WARN, f"the present parameters earn nothing ({centre:,.2f}); {worst}"
+    elif worst.alike < settings.plateau_share_min and worst.below >= settings.peak_rank:
+        verdict = Verdict.FAIL if worst.losers >= 0.5 else Verdict.WARN
+        reason = f"peak, not plateau: {worst}. The present values look picked for this data"
+    elif worst.alike < settings.plateau_share_min:
+        verdict, reason = Verdict.WARN, f"rough or sloping ground, neither plateau nor peak: {worst}"
+    notes = (*map(str, standings), f"a peak has {settings.peak_rank:.0%} of its neighbours below it")
+    unit = "% of neighbours earn about the same"
+    return Finding(
+        "plateau", Part.PARAMETERS, verdict, 100.0 * worst.alike, unit, threshold, reason, table=table, notes=notes
     )
-    rows = tuple(
+
+
+def _sensitivities(found: ParameterMap) -> tuple[tuple[Any, ...], ...]:
+    return tuple(
         (c.parameter.label, c.parameter.value, c.spread, float(np.nanmin(c.results)), float(np.nanmax(c.results)))
         for c in found.curves
         if c.has_effect
     )
-    table = Table(("parameter", "present value", "depends on it", "lowest", "highest"), rows)
-    if not len(near):
-        reason = "no parameter has any effect on this data: nothing to stand on"
-        return Finding("plateau", Part.PARAMETERS, Verdict.SKIP, math.nan, "", threshold, reason, table=table)
-    score = float((np.abs(near - centre) <= settings.plateau_tolerance * abs(centre)).mean())
-    rank = float((near < centre).mean())
-    losers = float((near <= 0).mean())
-    said = f"{score:.0%} of {len(near)} neighbours earn about the same; {rank:.0%} earn less, {losers:.0%} lose"
-    verdict, reason = Verdict.PASS, f"plateau: {said}"
-    if centre <= 0:
-        verdict, reason = Verdict.WARN, f"the present parameters earn nothing ({centre:,.2f}); {said}"
-    elif score < settings.plateau_share_min and rank >= settings.peak_rank:
-        verdict = Verdict.FAIL if losers >= 0.5 else Verdict.WARN
-        reason = f"peak, not plateau: {said}. The present values look picked for this data"
-    elif score < settings.plateau_share_min:
-        verdict, reason = Verdict.WARN, f"slope, neither plateau nor peak: {said}"
-    notes = (f"rank of the present parameters among their neighbours: {rank:.2f}",)
-    return Finding(
-        "plateau", Part.PARAMETERS, verdict, 100.0 * score, "% of neighbours earn about the same", threshold, reason,
-        table=table, notes=notes,
-    )  # fmt: skip
