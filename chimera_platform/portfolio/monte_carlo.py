@@ -30,6 +30,7 @@ __all__ = ["PATHS", "QUANTILES", "bootstrap", "monte_carlo", "p_value", "random_
 Array = np.ndarray[Any, Any]
 PATHS = 1_000
 _TRADES, _DAYS, _ENTRIES, _SIDES = range(4)
+_LAID_OUT_MAX, _NULL_PATHS_MIN = 100_000_000, 200
 
 
 def bootstrap(
@@ -112,8 +113,8 @@ def monte_carlo(
     dict
         The keys of :func:`bootstrap` of the trades; ``by_days``: those of the days (``days`` instead of ``trades``),
         None for a single day, whose mixtures are all the same; ``null``:
-        :func:`~chimera_platform.portfolio.random_entries.random_entries`, ``null_sides``: :func:`random_sides`, each
-        None where its input is missing.
+        :func:`~chimera_platform.portfolio.random_entries.random_entries`, of fewer paths from 100,000 trades on, so
+        that it takes seconds; ``null_sides``: :func:`random_sides`; each None where its input is missing.
     """
     by_days = bootstrap(daily_profits if len(daily_profits) > 1 else daily_profits[:0], seed, paths, stream=_DAYS)
     del by_days["trades"]
@@ -122,7 +123,8 @@ def monte_carlo(
     if moves is not None:
         null_sides = random_sides(moves, seed, paths)
         if market is not None:
-            null = random_entries(moves, market, _stream_seed(seed, _ENTRIES), paths, cone_points)
+            affordable = min(paths, max(_LAID_OUT_MAX // max(len(moves.moved), 1), _NULL_PATHS_MIN))
+            null = random_entries(moves, market, _stream_seed(seed, _ENTRIES), affordable, cone_points)
             null["seed"] = seed
     return bootstrap(profits, seed, paths) | {"by_days": by_days, "null": null, "null_sides": null_sides}
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -28,66 +29,62 @@ from chimera_platform.splitmix import GAMMA, mix64
 
 Array = np.ndarray[Any, Any]
 _SESSIONS = 3
+_HOLD, _GAIN, _COST = range(3)
 
 
 @kernel
-def _lay_out(state: Any, holds: Any, slots: float, order: Any, starts: Any) -> Any:
-    """Draw an arrangement of rods on [0, slots): which one is k-th, and where it starts; return the state.
+def _lay_out(state: Any, rods: Any, slots: float, starts: Any) -> Any:
+    """Bring rods into a random order and write where each starts on [0, slots); return the state.
 
     The free length is cut by sorted uniform numbers, which are partial sums of exponential ones over their total.
     """
-    count = holds.shape[0]
-    total, gaps = 0.0, 0.0
-    for k in range(count):
-        order[k] = k
-        total += holds[k]
+    count = rods.shape[0]
     for k in range(count - 1, 0, -1):
         state += GAMMA
         j = below(mix64(state), k + 1)
-        order[k], order[j] = order[j], order[k]
+        for column in range(3):
+            rods[k, column], rods[j, column] = rods[j, column], rods[k, column]
+    total, gaps = 0.0, 0.0
     for k in range(count):
         state += GAMMA
         gaps -= math.log(unit(mix64(state)))
         starts[k] = gaps
+        total += rods[k, _HOLD]
     state += GAMMA
     gaps -= math.log(unit(mix64(state)))
     scale = max(slots - total, 0.0) / max(gaps, 1e-300)
     before = 0.0
     for k in range(count):
         starts[k] = starts[k] * scale + before
-        before += holds[order[k]]
+        before += rods[k, _HOLD]
     return state
 
 
 @kernel
-def _place(
-    state: Any, holds: Any, gains: Any, costs: Any, rows: Any, times: Any, mids: Any, order: Any, starts: Any, out: Any
-) -> Any:
+def _place(state: Any, rods: Any, rows: Any, times: Any, mids: Any, starts: Any, out: Any) -> Any:
     """Write what the trades of one group earn in a random arrangement to ``out[rows]``; return the state.
 
-    ``times``: numbers of the session's samples; ``mids``: all samples, half ticks, none missing; ``holds``: samples;
-    ``gains``: profit per half tick that the mid rises. A fraction of a sample is held with its own probability.
+    ``times``: numbers of the session's samples; ``mids``: all samples, half ticks, none missing. A fraction of a
+    sample is held with its own probability.
     """
     slots = times.shape[0]
-    state = _lay_out(state, holds, float(slots), order, starts)
-    for k in range(holds.shape[0]):
-        trade = order[k]
+    state = _lay_out(state, rods, float(slots), starts)
+    for k in range(rods.shape[0]):
         state += GAMMA
-        held = np.int64(holds[trade] + 1.0 - unit(mix64(state)))
+        held = np.int64(rods[k, _HOLD] + 1.0 - unit(mix64(state)))
         entry = times[min(np.int64(starts[k]), slots - 1)]
         leave = min(entry + held, mids.shape[0] - 1)
-        out[rows[k]] = gains[trade] * float(mids[leave] - mids[entry]) - costs[trade]
+        out[rows[k]] = rods[k, _GAIN] * float(mids[leave] - mids[entry]) - rods[k, _COST]
     return state
 
 
 @kernel
 def _fill_paths(
     seed: Any,
+    first_path: int,
     bounds: Any,
+    rods: Any,
     rows: Any,
-    holds: Any,
-    gains: Any,
-    costs: Any,
     time_bounds: Any,
     times: Any,
     mid_bounds: Any,
@@ -96,25 +93,20 @@ def _fill_paths(
     totals: Any,
     falls: Any,
 ) -> None:
-    """Fill one row per path; group g has trades bounds[g]:bounds[g + 1], and so on for its times and mids."""
+    """Fill one row per path; group g has trades bounds[g]:bounds[g + 1], and so on for its times and mids.
+
+    ``rods``: by trade the samples that it was held, its profit per half tick that the mid rises, its cost.
+    """
     count = rows.shape[0]
-    out, starts, order = np.empty(count), np.empty(count), np.empty(count, np.int64)
+    out, starts, shuffled = np.empty(count), np.empty(count), np.empty_like(rods)
     for path in range(totals.shape[0]):
-        state = path_state(seed, path)
+        state = path_state(seed, first_path + path)
+        shuffled[:] = rods
         for g in range(bounds.shape[0] - 1):
             a, b = bounds[g], bounds[g + 1]
-            state = _place(
-                state,
-                holds[a:b],
-                gains[a:b],
-                costs[a:b],
-                rows[a:b],
-                times[time_bounds[g] : time_bounds[g + 1]],
-                mids[mid_bounds[g, 0] : mid_bounds[g, 1]],
-                order[a:b],
-                starts[a:b],
-                out,
-            )
+            own_times = times[time_bounds[g] : time_bounds[g + 1]]
+            own_mids = mids[mid_bounds[g, 0] : mid_bounds[g, 1]]
+            state = _place(state, shuffled[a:b], rows[a:b], own_times, own_mids, starts[a:b], out)
         follow(out, at, totals[path], falls[path])
 
 
@@ -150,21 +142,25 @@ def random_entries(
     at = cone_points(len(used))
     totals, falls = np.empty((paths, len(at))), np.empty((paths, len(at)))
     mids, spans = _filled(market, sorted({symbol for _, symbol, _ in groups}))
-    _fill_paths(
-        np.uint64(seed),
+    holds = (trades["ts_close"] - trades["ts_open"]) / steps
+    gains = sized * market.tick_values[trades["instrument_id"]] / 2e9
+    given = (
         _bounds([len(rows) for rows, _, _ in groups]),
+        np.ascontiguousarray(np.column_stack([holds, gains, moves.cost[used]])),
         np.argsort(np.argsort(used)),  # where each stands in the order of closing among those laid out
-        (trades["ts_close"] - trades["ts_open"]) / steps,
-        sized * market.tick_values[trades["instrument_id"]] / 2e9,
-        np.ascontiguousarray(moves.cost[used]),
         _bounds([len(times) for _, _, times in groups]),
         np.concatenate([times for _, _, times in groups]),
         np.array([spans[symbol] for _, symbol, _ in groups], np.int64),
         mids,
         at,
-        totals,
-        falls,
     )
+
+    def fill(part: slice) -> None:
+        _fill_paths(np.uint64(seed), part.start, *given, totals[part], falls[part])
+
+    half = paths // 2
+    with ThreadPoolExecutor(2) as threads:  # a path's draws depend on its number alone
+        list(threads.map(fill, (slice(0, half), slice(half, paths))))
     observed = float((moves.moved[used] - moves.cost[used]).sum())
     return head | {
         "grid_seconds": float(steps.max()) / 1e9,
