@@ -54,9 +54,10 @@ def venue(
 ) -> None:
     """Send scripted orders of one instrument to the simulated venue and write what it reports.
 
-    The file's header is ts_ns,action,id,side,type,tif,size,price,stop_price,display_size,expire_ts,end_ts: action is
-    new, cancel or replace, type market, limit, stop, stop_limit, twap, vwap, iceberg or post_only, tif gtc, ioc, fok,
-    gtd or day; real prices and sizes, times in ns UTC. How the venue behaves stands under [venue] of --config.
+    The file's columns are ts_ns, action, id, side, type, tif, size, price, stop_price, display_size, expire_ts, end_ts:
+    action is new, cancel or replace, type market, limit, stop, stop_limit, twap, vwap, iceberg or post_only, tif gtc,
+    ioc, fok, gtd or day; real prices and sizes, times in ns UTC. How the venue behaves stands under [venue] of
+    --config.
 
     Example: chimera venue messages_and_book.zip --orders orders.csv --out reports.parquet
     """
