@@ -552,13 +552,13 @@ class NaiveExchange:
         for side in (1, -1):
             for order in self.line(side):
                 self.cross(order, ts)
+        for order in self.orders:
+            if order.rests and order.shown == 0:
+                self.show(order)
         while waiting := [o for o in self.orders if o.state == WAITING and self.is_released(o)]:
             waiting[0].state = WORKING
             self.report(waiting[0], ReportKind.TRIGGERED, ts)
             self.enter(waiting[0], ts)
-        for order in self.orders:
-            if order.rests and order.shown == 0:
-                self.show(order)
 
     def is_released(self, order: Order) -> bool:
         return order.is_triggered or (self.last_trade is None and self.is_stop_reached(order))
