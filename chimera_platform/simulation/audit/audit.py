@@ -82,7 +82,10 @@ class AuditReport:
     def answer(self) -> str:
         """Whether the backtest can be believed, in a sentence."""
         if self.is_disproved:
-            return "No: decisions depend on what they could not know, or cannot be repeated."
+            names = [f.name for f in self.findings if f.disproves]
+            if "repetition" in names:
+                return "No: the same events give other decisions at the next run, so nothing else can be told."
+            return f"No: decisions depend on what they could not know, says {' and '.join(names)}."
         if all(f.verdict is not Verdict.PASS for f in self.findings if f.name in ("truncation", "other futures")):
             return "Nothing can be said: there is not one decision in this data."
         if self.outcome.net_profit <= 0:
