@@ -226,3 +226,23 @@ def test_every_axis_has_round_numbers_inside_its_span(low: float, span: float) -
     room = max(abs(low) * 0.02, span * 0.02, 1.0) * 1.001
     assert low - room <= values[0]
     assert values[-1] <= low + span + room
+
+
+@pytest.mark.parametrize(
+    ("seconds", "labels"),
+    [
+        (40, ["01-05", "00:00:05", "00:00:40"]),
+        (6 * 3600, ["01-05", "01:00", "06:00"]),
+        (5 * 86_400, ["01-05", "01-06", "01-10"]),
+        (100 * 86_400, ["2024-02", "2024-03", "2024-04"]),
+        (3 * 365 * 86_400, ["2024-07", "2026-07"]),
+    ],
+)
+def test_a_time_axis_has_round_times_and_long_ones_beginnings_of_months(seconds: int, labels: list[str]) -> None:
+    start = int(np.datetime64("2024-01-05", "ns").astype(np.int64))
+    svg = Chart("any", (start, start + seconds * 10**9), (0, 1)).svg("time")
+    found = re.findall(r'x="([\d.]+)" y="[\d.]+" text-anchor="middle">([^<]+)<', svg)
+    assert 2 <= len(found) <= 11
+    assert set(labels) <= {text for _, text in found}
+    places = [float(x) for x, _ in found]
+    assert places == sorted(places)

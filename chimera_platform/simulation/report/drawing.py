@@ -12,9 +12,8 @@ import numpy as np
 Array = np.ndarray[Any, Any]
 WIDTH = 920
 _LEFT, _RIGHT, _TOP, _BOTTOM = 76, 14, 10, 24
-_TIME_STEPS = (
-    60, 300, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200, 86_400, 172_800, 604_800, 2_592_000, 7_776_000, 31_536_000,
-)  # fmt: skip
+_TIME_STEPS = (1, 5, 15, 60, 300, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200, 86_400, 172_800, 604_800)
+_MONTH_STEPS = (1, 2, 3, 6, 12, 24, 60)
 _TICKS_MAX = 9
 
 
@@ -119,20 +118,27 @@ def _ticks(low: float, high: float, count: int, step_min: float = 0.0) -> list[t
 
 
 def _time_ticks(low: float, high: float) -> list[tuple[float, str]]:
+    """Return round times within the span (ns UTC) with their texts; beginnings of months where it is long."""
     seconds = (high - low) / 1e9
-    step = next((s for s in _TIME_STEPS if seconds / s <= _TICKS_MAX), math.ceil(seconds / _TICKS_MAX))
-    first = math.ceil(low / 1e9 / step)
-    values = [k * step for k in range(first, math.floor(high / 1e9 / step) + 1)]
-    return [(v * 1e9, _time_label(v, step)) for v in values]
+    step = next((s for s in _TIME_STEPS if seconds / s <= _TICKS_MAX), None)
+    if step is None:
+        return _month_ticks(low, high)
+    first, last = math.ceil(low / 1e9 / step), math.floor(high / 1e9 / step)
+    return [(k * step * 1e9, _time_label(k * step, step)) for k in range(first, last + 1)]
+
+
+def _month_ticks(low: float, high: float) -> list[tuple[float, str]]:
+    first, last = (int(np.datetime64(int(ts), "ns").astype("datetime64[M]").astype(int)) for ts in (low, high))
+    step = next((s for s in _MONTH_STEPS if (last - first) / s <= _TICKS_MAX), math.ceil((last - first) / _TICKS_MAX))
+    months = np.arange(-(-(first + 1) // step) * step, last + 1, step).astype("datetime64[M]")
+    return [(float(month.astype("datetime64[ns]").astype(np.int64)), str(month)) for month in months]
 
 
 def _time_label(seconds: int, step: int) -> str:
-    moment = str(np.datetime64(int(seconds), "s"))
-    if step >= 2_592_000:
-        return moment[:7]
+    moment = str(np.datetime64(seconds, "s"))
     if step >= 86_400 or seconds % 86_400 == 0:
         return moment[5:10]
-    return moment[11:16]
+    return moment[11:16] if step >= 60 else moment[11:19]
 
 
 def thinned(x: Array, y: Array, points: int = 1_600) -> tuple[Array, Array]:

@@ -55,7 +55,8 @@ line.observed { stroke: var(--mark); stroke-width: 2; }
 .key i { display: inline-block; width: 1.4rem; height: .7rem; margin-right: .4rem; vertical-align: -1px; }
 .key i.line { height: 0; border-top: 2px solid var(--line); vertical-align: 4px; }
 .key i.median { height: 0; border-top: 2px dashed var(--quiet); vertical-align: 4px; }
-.months { table-layout: fixed; }
+.months { table-layout: fixed; min-width: 46rem; }
+.columns td:first-child { white-space: normal; }
 .dense .n { padding-left: .55rem; }
 .dense tbody th { color: var(--text); padding-top: .9rem; }
 #trades .n { padding-right: .9rem; }
@@ -67,7 +68,8 @@ input { font: inherit; color: inherit; background: var(--page); border: 1px soli
   padding: .3rem .6rem; width: 20rem; max-width: 100%; margin: 0 .8rem .6rem 0; }
 details { margin: .2rem 0; }
 summary { cursor: pointer; }
-@media print { body { max-width: none; } .months { table-layout: fixed; }
+@media print { body { max-width: none; } .months { table-layout: fixed; min-width: 46rem; }
+.columns td:first-child { white-space: normal; }
 .dense .n { padding-left: .55rem; }
 .dense tbody th { color: var(--text); padding-top: .9rem; }
 #trades .n { padding-right: .9rem; }
