@@ -1,16 +1,18 @@
-"""``python -m benchmarks.peers`` (``make bench-peers``): print ns per event and ratios, keep them as JSON."""
+"""``python -m benchmarks.peers`` (``make bench-peers``): ns per event, and the same orders' fills, kept as JSON."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import sys
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from benchmarks.machine import conditions, machine
-from benchmarks.peers.environment import prepare
+from benchmarks.peers.environment import PeersEnvironment, prepare
+from benchmarks.peers.fills_compare import compare_fills, show_fills
 from benchmarks.peers.side_by_side import ROUNDS, compare, comparison_streams
 from benchmarks.results import RESULTS
 from chimera_platform.errors import ChimeraError
@@ -29,20 +31,25 @@ def main() -> int:
     """Compare on every stream; exit status 0 done, 1 failed."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.peers", description=__doc__)
     parser.add_argument("--events", type=int, default=500_000, help="most events of a stream (default %(default)s)")
+    parser.add_argument(
+        "--fill-events", type=int, default=120_000, help="most events of a stream for fills (default %(default)s)"
+    )
+    parser.add_argument("--only", choices=("speed", "fills"), help="one of the two comparisons")
     parser.add_argument("--rounds", type=int, default=ROUNDS, help="timed runs of each (default %(default)s)")
-    parser.add_argument("--out", type=Path, default=RESULTS / "peers-latest.json", help="JSON file to write")
+    parser.add_argument("--out", type=Path, help="JSON file to write (default: peers-latest.json among the results)")
     options = parser.parse_args()
     try:
-        result = _run(options.events, options.rounds)
+        result = _run(options.events, options.rounds, options.fill_events, options.only)
     except (ChimeraError, OSError) as error:
         print(f"bench-peers: {' '.join(str(error).split())}", file=sys.stderr)
         return 1
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(options.out, (json.dumps(result, indent=1, ensure_ascii=False) + "\n").encode())
+    out = options.out or RESULTS / f"peers-{f'{options.only}-' if options.only else ''}latest.json"
+    out.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(out, (json.dumps(result, indent=1, ensure_ascii=False) + "\n").encode())
     return 0
 
 
-def _run(events: int, rounds: int) -> dict[str, Any]:
+def _run(events: int, rounds: int, fill_events: int, only: str | None) -> dict[str, Any]:
     environment = prepare(_say)
     result: dict[str, Any] = {
         "machine": machine(),
@@ -51,16 +58,26 @@ def _run(events: int, rounds: int) -> dict[str, Any]:
         "rounds": rounds,
         "left_out": environment.left_out,
         "notes": list(NOTES),
-        "streams": {},
     }
     for what, why in environment.left_out.items():
         print(f"{what} is left out: {why}")
+    if only != "fills":
+        result["streams"] = _speed(environment, events, rounds)
+    if only != "speed":
+        fills = compare_fills(environment, fill_events, _say)
+        result["fills"] = [asdict(line) for line in fills]
+        show_fills(fills)
+    return result
+
+
+def _speed(environment: PeersEnvironment, events: int, rounds: int) -> dict[str, Any]:
+    streams = {}
     for kind, stream in comparison_streams(events):
         _say(f"{stream.name}: {len(stream.events):,} events as {kind}")
         compared = compare(kind, stream, environment, rounds, _say)
-        result["streams"][stream.name] = {"form": kind, **compared}
+        streams[stream.name] = {"form": kind, **compared}
         _show(stream.name, kind, compared)
-    return result
+    return streams
 
 
 def _show(name: str, kind: str, compared: dict[str, Any]) -> None:
