@@ -57,7 +57,11 @@ class Scenario:
 
 @dataclass
 class Compared:
-    """One line of the comparison; money in the instrument's currency, at the last mid."""
+    """One line of the comparison; money in the instrument's currency, at the last mid.
+
+    ``pnl_peer`` is that of the peer's fills. hftbacktest tells of a sweep the last price alone: where our notes of its
+    rules give all that it tells, the prices are those of the notes.
+    """
 
     stream: str
     sizes: str
@@ -169,6 +173,8 @@ def compare_scenario(
     explanation = Explanation(scenario, queue, rules, sees_levels=sees_levels)
     apart = differing(ours, theirs)
     shows_account = job.get("exchange") != "partial"
+    noted = fills_by_rules(scenario.feed, scenario.script, sum(rules), queue, LATENCY_NS)
+    unlike = differing(by_order(noted, sees_levels=sees_levels), theirs)
     return Compared(
         stream=scenario.stream.name,
         sizes=scenario.sizes,
@@ -179,10 +185,10 @@ def compare_scenario(
         equal=scenario.orders - len(apart),
         reasons=explanation.reasons(theirs, apart),
         pnl_ours=_pnl(scenario, *_totals(scenario, fills)),
-        pnl_peer=_pnl(scenario, *_totals(scenario, their_fills)),
+        pnl_peer=_pnl(scenario, *_totals(scenario, their_fills if sees_levels or unlike else noted)),
         pnl_peer_account=_pnl(scenario, account["position"], account["cash"]) if shows_account else None,
         rules_repeat_ours=not differing(explanation.under(()), ours),
-        rules_repeat_peer=scenario.orders - len(differing(explanation.under(rules), theirs)),
+        rules_repeat_peer=scenario.orders - len(unlike),
     )
 
 
