@@ -10,9 +10,9 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_origin
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from chimera_platform.configuration_layers import command_line_layer, environment_layer, file_layer, merged
 from chimera_platform.engines.hft import HftSettings
@@ -33,7 +33,7 @@ from chimera_platform.risk.allocator import AllocatorSettings
 from chimera_platform.risk.governor import RiskSettings
 from chimera_platform.settings import Settings
 from chimera_platform.signals.detectors import DetectorSettings
-from chimera_platform.simulation.venue import VenueSettings
+from chimera_platform.simulation.exchange.settings import VenueSettings
 
 
 class Configuration(Settings):
@@ -55,6 +55,9 @@ class Configuration(Settings):
     risk: RiskSettings = RiskSettings.model_validate({})
     allocator: AllocatorSettings = AllocatorSettings.model_validate({})
     venue: VenueSettings = VenueSettings.model_validate({})
+    venues: dict[str, VenueSettings] = Field(
+        {}, description="in place of venue for the instruments of the venue of that name, whole"
+    )
     account: AccountSettings = AccountSettings.model_validate({})
 
 
@@ -148,12 +151,11 @@ def _expectation(error: dict[str, Any]) -> str:
 
 
 def _known_keys(location: list[str]) -> list[str]:
-    fields = Configuration.model_fields
+    section: Any = Configuration
     for name in location[:-1]:
-        section = fields[name].annotation
-        if isinstance(section, type) and issubclass(section, Settings):
-            fields = section.model_fields
-    return sorted(fields)
+        is_named = get_origin(section) is dict  # a table of tables whose names the user gives
+        section = get_args(section)[1] if is_named else section.model_fields[name].annotation
+    return sorted(section.model_fields)
 
 
 def _unknown(where: str, key: str, value: object, known: list[str]) -> ConfigurationError:

@@ -1,8 +1,9 @@
 """The coordinator: one account's single place of decision between what engines want and what venues get.
 
-It applies every market event to books of its own, steps the simulated venue in event time, and for each intent
-reserves, checks, sends, and releases what is rejected, cancelled or expired. Its output depends on the events and
-intents alone, not on how they are cut into batches: all that lasts is in its state.
+It applies every market event to books of its own, lets the simulated venues act in event time, takes in their reports
+when they are received, and for each intent reserves, checks, sends, and releases what is rejected, cancelled or
+expired. Its output depends on the events and intents alone, not on how they are cut into batches: all that lasts is
+in its state.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import numpy as np
 
 from chimera_platform.coordination.intents import CHECKED_FIELDS, find_invalid_intent
 from chimera_platform.coordination.invariants import Violation, check_invariants
-from chimera_platform.coordination.loop import run_events
+from chimera_platform.coordination.loop import ROWS_PER_EVENT, run_events
 from chimera_platform.coordination.state import CoordinatorParameters, CoordinatorState, new_rows, new_state
 from chimera_platform.errors import CapacityError, ConfigurationError, ReleaseError
 from chimera_platform.execution.records import (
@@ -33,7 +34,8 @@ from chimera_platform.portfolio.positions import Fault
 from chimera_platform.risk.allocator import AllocatorSettings, allocator_record
 from chimera_platform.risk.governor import RiskSettings
 from chimera_platform.settings import to_record
-from chimera_platform.simulation.venue import VenueSettings, rows_per_event
+from chimera_platform.simulation.exchange.settings import QueueModel, VenueSettings, venue_record
+from chimera_platform.simulation.exchange.snapshot import pack_exchange, unpack_exchange
 
 Array = np.ndarray[Any, Any]
 WEIGHT_MAX = 10.0
@@ -53,7 +55,11 @@ class CoordinatorConfiguration(Protocol):
 
     @property
     def venue(self) -> VenueSettings:
-        """Latency and matching of the simulated venue."""
+        """Latency and matching of the simulated venues that have no settings of their own."""
+
+    @property
+    def venues(self) -> dict[str, VenueSettings]:
+        """Settings of single venues, by their instruments' ``venue``."""
 
     @property
     def account(self) -> AccountSettings:
@@ -94,7 +100,7 @@ class Coordinator:
     Parameters
     ----------
     universe : the run's instruments; all in one currency, the account's.
-    configuration : its ``risk``, ``allocator``, ``venue`` and ``account`` sections are read.
+    configuration : its ``risk``, ``allocator``, ``venue``, ``venues`` and ``account`` sections are read.
 
     Raises
     ------
@@ -111,17 +117,20 @@ class Coordinator:
         currencies = sorted({instrument.currency for instrument in universe.instruments})
         if len(currencies) > 1:
             raise ConfigurationError(f"one account trades one currency; the universe has {', '.join(currencies)}")
+        names = sorted({instrument.venue for instrument in universe.instruments})
+        venues = [configuration.venues.get(name, configuration.venue) for name in names]
         self._parameters = CoordinatorParameters(
             universe.records,
             to_record(configuration.risk),
             allocator_record(configuration.allocator),
-            to_record(configuration.venue),
+            np.concatenate([venue_record(venue) for venue in venues]),
+            np.array([names.index(instrument.venue) for instrument in universe.instruments], np.int64),
             to_record(configuration.account),
         )
+        is_exact = any(venue.queue_model is QueueModel.EXACT for venue in venues)
         starting_nanos = configuration.account.starting_equity_nanos
-        self._state = new_state(len(universe), starting_nanos, configuration.risk.max_orders)
-        self._rows_per_event = rows_per_event(configuration.venue)
-        self._rows = new_rows(2 * self._rows_per_event)
+        self._state = new_state(len(universe), starting_nanos, configuration.risk.max_orders, len(venues), is_exact)
+        self._rows = new_rows(2 * ROWS_PER_EVENT)
         self._instruments = len(universe)
 
     def apply_release(self, release: WeightedRelease | None, release_no: int) -> None:
@@ -181,7 +190,6 @@ class Coordinator:
         while True:
             event, intent, has_rows, fault = run_events(
                 *self._state, *self._parameters, *self._rows, events, first_event_no, numbered, event, intent,
-                self._rows_per_event,
             )  # fmt: skip
             if fault:
                 raise fault_error(fault, events, event)
@@ -197,11 +205,6 @@ class Coordinator:
         return self._parameters
 
     @property
-    def rows_per_event(self) -> int:
-        """Most rows of one table that an event brings, without its intents."""
-        return self._rows_per_event
-
-    @property
     def state(self) -> CoordinatorState:
         """The records that last from event to event, for inspection."""
         return self._state
@@ -211,9 +214,10 @@ class Coordinator:
         return Violation(check_invariants(self._state))
 
     def snapshot(self) -> dict[str, Any]:
-        """Return the whole state as a picklable dict of arrays, the books packed to the levels in use."""
+        """Return the whole state as a picklable dict of arrays, books and exchange packed to what is in use."""
         arrays: dict[str, Any] = {name: getattr(self._state, name).copy() for name in _ARRAYS}
-        return {**arrays, "books": [pack_book(book) for book in self._state.books]}
+        books = [pack_book(book) for book in self._state.books]
+        return {**arrays, "books": books, "exchange": pack_exchange(self._state.exchange)}
 
     def restore(self, snapshot: dict[str, Any]) -> None:
         """Take over a state from :meth:`snapshot`, of the same universe and configuration.
@@ -229,6 +233,7 @@ class Coordinator:
                     f"coordinator snapshot: '{name}' is {other.dtype}{other.shape}; expected {own.dtype}{own.shape}: "
                     "it was taken with another universe or configuration"
                 )
+        unpack_exchange(snapshot["exchange"], self._state.exchange)
         for name in _ARRAYS:
             getattr(self._state, name)[...] = snapshot[name]
         for book, packed in zip(self._state.books, snapshot["books"], strict=True):
@@ -241,12 +246,14 @@ class Coordinator:
             sha.update(getattr(self._state, name).tobytes())
         for book in self._state.books:
             sha.update(pack_book(book))
+        for _, packed in pack_exchange(self._state.exchange).values():
+            sha.update(packed)
         return sha.hexdigest()
 
     def _reserve_rows(self, intents: int) -> None:
         """Make the buffers large enough for one event whatever it brings, all the intents being its own."""
-        if len(self._rows.orders) < self._rows_per_event + intents or len(self._rows.decisions) < intents:
-            self._rows = new_rows(2 * (self._rows_per_event + intents))
+        if len(self._rows.orders) < ROWS_PER_EVENT + intents or len(self._rows.decisions) < intents:
+            self._rows = new_rows(2 * (ROWS_PER_EVENT + intents))
 
     def _check_intents(self, intents: Array, first_event_no: int, events: int) -> None:
         """Refuse intents that break the contract between engines and coordinator."""

@@ -78,6 +78,15 @@ def record_kernel(function: Callable[..., Any]) -> Callable[..., Any]:
     return _compiled(function, {"_nrt": False})
 
 
+def inlined_kernel(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Compile a kernel whose body is pasted into each kernel that calls it.
+
+    For what a loop does at every event with all of its state: a call that passes dozens of arrays costs more than
+    what is mostly done with them. Called from Python it is a kernel like any other.
+    """
+    return _compiled(function, {"inline": "always", "_nrt": False})
+
+
 def _compiled(function: Callable[..., Any], options: dict[str, Any]) -> Callable[..., Any]:
     path = Path(inspect.getfile(function)).resolve()
     if not path.is_relative_to(_ROOT / "chimera_platform"):

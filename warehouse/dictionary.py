@@ -29,6 +29,7 @@ _SHARED = {  # columns that mean the same in every table and are explained at mo
     "intent_no": "the intent",
     "event_no": "event of the run at which it happened",
     "ts_event": "ns UTC: that event's time, or when the state was reached",
+    "ts_venue": "ns UTC: when it happened at the venue",
     "ts_sent": "ns UTC: when the order was sent",
     "seq": "the source's own sequence number of that event",
     "order_no": "the order",

@@ -4,33 +4,37 @@ from __future__ import annotations
 
 from typing import Any
 
-from chimera_platform.execution.orders import ENTRY, GTC, IOC, LIMIT, append_order_event, new_order
-from chimera_platform.execution.records import DecisionReason, OrderReason, OrderType
-from chimera_platform.kernels import kernel
-from chimera_platform.market.book import best_ask, best_bid, is_tradable
+from chimera_platform.coordination.sending import transmit_order
+from chimera_platform.execution.orders import ENTRY, IOC, new_order
+from chimera_platform.execution.records import DecisionReason, OrderReason, OrderType, TimeInForce
+from chimera_platform.kernels import kernel, record_kernel
 from chimera_platform.portfolio.exposure import add_reserved
 from chimera_platform.risk.allocator import allocate, engine_cap_nanos, lot_notional_nanos
 from chimera_platform.risk.governor import note_order_time, review, size_multiplier
+from chimera_platform.simulation.exchange.records import NEVER
 
 APPROVED, SIZE_ZERO = int(DecisionReason.APPROVED), int(DecisionReason.SIZE_ZERO)
-REASON_ENTRY, LIMIT_INTENT = int(OrderReason.ENTRY), int(OrderType.LIMIT)
+REASON_ENTRY, LIMIT, GTD = int(OrderReason.ENTRY), int(OrderType.LIMIT), int(TimeInForce.GTD)
 DISTANCE_LIMIT = 1 << 31  # ticks: keeps distance * lots inside int64
 HOLD_LIMIT_NS = 1 << 60  # 36 years: keeps ts + duration inside int64
 
 
-@kernel
-def refresh_market(market: Any, book: Any) -> None:
-    """Take the touch over from a book that a source event has just completed."""
-    market.is_tradable = 1 if is_tradable(book) else 0
-    if market.is_tradable == 1:
-        market.bid = best_bid(book)
-        market.ask = best_ask(book)
+@record_kernel
+def refresh_market(market: Any, exchange_market: Any) -> None:
+    """Take over what the instrument's market data show: client and simulated venue read one feed.
+
+    Only where something depends on it: an idle instrument's is not kept in step.
+    """
+    market.is_complete = exchange_market.is_complete
+    market.is_tradable = exchange_market.is_tradable
+    market.bid = exchange_market.bid
+    market.ask = exchange_market.ask
 
 
 @kernel
 def decision_price(market: Any, intent: Any) -> int:
     """Return the price (ticks) at which exposure is reserved: the limit, or the touch that a market order meets."""
-    if intent.order_type == LIMIT_INTENT:
+    if intent.order_type == LIMIT:
         return intent.limit_price
     return market.ask if intent.side > 0 else market.bid
 
@@ -72,16 +76,16 @@ def _send_entry(
     position.target_distance = min(intent.target_distance, DISTANCE_LIMIT)
     position.max_hold_ns = min(intent.max_hold_ns, HOLD_LIMIT_NS)
     position.exit_reason = 0
-    latency_ns = parameters.venue[0].order_latency_ns
-    order = new_order(state, latency_ns, i, e, ENTRY, intent.side, lots, REASON_ENTRY, intent.intent_no, ts)
+    order = new_order(state, i, e, ENTRY, intent.side, lots, REASON_ENTRY, intent.intent_no, ts)
     order.reserved_per_lot_nanos = lot_notional
-    if intent.order_type == LIMIT_INTENT:
+    expire_ts = NEVER
+    if intent.order_type == LIMIT:
         order.order_type = LIMIT
         order.price = intent.limit_price
-        order.time_in_force = GTC if intent.time_to_live_ns > 0 else IOC
+        order.time_in_force = GTD if intent.time_to_live_ns > 0 else IOC
         if intent.time_to_live_ns > 0:
-            order.expire_ts = max(ts + min(intent.time_to_live_ns, HOLD_LIMIT_NS), order.venue_ts)
-    append_order_event(state, output, i, e, order, REASON_ENTRY, event_no, ts)
+            expire_ts = ts + min(intent.time_to_live_ns, HOLD_LIMIT_NS)
+    transmit_order(state, parameters, output, i, e, ENTRY, expire_ts, event_no, ts)
 
 
 @kernel
@@ -92,6 +96,7 @@ def handle_intent(state: Any, parameters: Any, output: Any, intent: Any, event_n
     """
     i, e = intent.instrument_id, intent.engine
     account, market, position = state.account[0], state.markets[i], state.positions[i, e]
+    refresh_market(market, state.exchange_markets[i])
     intent.intent_no = account.next_intent_no
     account.next_intent_no += 1
     row = _append_decision(state, parameters, output, intent, event_no, ts)

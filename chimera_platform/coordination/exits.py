@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from chimera_platform.execution.orders import ENTRY, EXIT, append_order_event, new_order, request_cancel
+from chimera_platform.coordination.sending import request_cancel, transmit_order
+from chimera_platform.execution.orders import ENTRY, EXIT, new_order
 from chimera_platform.execution.records import OrderReason
 from chimera_platform.kernels import kernel
+from chimera_platform.simulation.exchange.records import NEVER
 
 STOP, TARGET = int(OrderReason.STOP), int(OrderReason.TARGET)
 TIME, FLATTEN = int(OrderReason.TIME), int(OrderReason.FLATTEN)
@@ -42,12 +44,15 @@ def exit_reason(account: Any, market: Any, position: Any, tick_value_nanos: int,
 def close_position(
     state: Any, parameters: Any, output: Any, i: int, e: int, reason: int, event_no: int, ts: int
 ) -> None:
-    """Withdraw what is left of the entry and send what closes the position, unless that is under way."""
-    position, latency_ns = state.positions[i, e], parameters.venue[0].order_latency_ns
-    request_cancel(state, output, latency_ns, i, e, ENTRY, reason, event_no, ts)
+    """Withdraw what is left of the entry and send what closes the position as it is known, unless that is under way.
+
+    Fills of the entry that become known while the exit is on its way are closed by a further exit.
+    """
+    position = state.positions[i, e]
+    request_cancel(state, parameters, output, i, e, ENTRY, reason, event_no, ts)
     if position.lots != 0:
         position.exit_reason = reason
         if state.orders[i, e, EXIT].is_open == 0:
             side = -1 if position.lots > 0 else 1
-            order = new_order(state, latency_ns, i, e, EXIT, side, abs(position.lots), reason, position.intent_no, ts)
-            append_order_event(state, output, i, e, order, reason, event_no, ts)
+            new_order(state, i, e, EXIT, side, abs(position.lots), reason, position.intent_no, ts)
+            transmit_order(state, parameters, output, i, e, EXIT, NEVER, event_no, ts)

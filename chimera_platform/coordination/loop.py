@@ -1,4 +1,9 @@
-"""The coordinator's loop over events: the one place where time passes for account, risk and venue."""
+"""The coordinator's loop over events: the one place where time passes for account, risk and venue.
+
+At each record of an instrument: :func:`coordinate_before` lets the venue act and takes in its reports, on the book as
+it stood; the book has the record; :func:`coordinate_after` follows with what a completed source event means. Another
+loop that keeps books of its own calls the two halves around its own ``apply_event``.
+"""
 
 from __future__ import annotations
 
@@ -6,62 +11,26 @@ from typing import Any
 
 from chimera_platform.coordination.entries import handle_intent, refresh_market
 from chimera_platform.coordination.exits import close_position, exit_reason
+from chimera_platform.coordination.receiving import receive_reports
 from chimera_platform.coordination.state import CoordinatorParameters, CoordinatorState, Rows
-from chimera_platform.execution.fills import MAKER, fill_order
-from chimera_platform.execution.orders import ENTRY, EXIT, ROLE_COUNT, is_resting
+from chimera_platform.execution.orders import ENTRY, EXIT
 from chimera_platform.execution.records import ENGINE_COUNT
-from chimera_platform.kernels import kernel
+from chimera_platform.kernels import inlined_kernel, kernel, record_kernel
 from chimera_platform.market.book import apply_event
-from chimera_platform.market.events import EventFlag
 from chimera_platform.portfolio.marks import append_mark
 from chimera_platform.portfolio.positions import FAULT_INSTRUMENT, note_equity, revalue
 from chimera_platform.risk.allocator import is_engaged
-from chimera_platform.simulation.queue import is_trade, lots_from_book, lots_from_trade
-from chimera_platform.simulation.venue import is_due, step_order
+from chimera_platform.simulation.exchange.records import REPORTS_MAX
+from chimera_platform.simulation.exchange.reports_ring import has_report
+from chimera_platform.simulation.exchange.step import after_event, before_event, follow_market, is_exchange_idle
 
-_LAST = int(EventFlag.LAST)
+ROWS_PER_EVENT = 2 * REPORTS_MAX + 4 * ENGINE_COUNT
+"""Most rows of one table that one event can bring, intents' own aside: a full ring of reports before it and one after;
+each engine can cancel, exit, be marked, and be marked for the first time."""
 
 
 # The questions asked at every event of an active instrument take single arrays; only where the answer is yes are the
 # functions called that take all state and parameters, which costs a few hundred nanoseconds a call.
-
-
-@kernel
-def is_venue_due(orders: Any, market: Any, i: int, ts: int) -> bool:
-    """Return whether an order, cancel or expiry of the instrument takes effect before ``ts``."""
-    for e in range(ENGINE_COUNT):
-        for role in range(ROLE_COUNT):
-            if is_due(orders[i, e, role], market.is_complete, ts):
-                return True
-    return False
-
-
-@kernel
-def match_trade(orders: Any, i: int, event: Any) -> bool:
-    """Note what a trade of the market means for the instrument's resting orders; return whether any is filled."""
-    if not is_trade(event):
-        return False
-    found = False
-    for e in range(ENGINE_COUNT):
-        for role in range(ROLE_COUNT):
-            order = orders[i, e, role]
-            if is_resting(order):
-                order.matched = lots_from_trade(order, event)
-                found = found or order.matched > 0
-    return found
-
-
-@kernel
-def match_book(orders: Any, book: Any, i: int, max_levels: int) -> bool:
-    """Note what a changed book means for the instrument's resting orders; return whether any is filled."""
-    found = False
-    for e in range(ENGINE_COUNT):
-        for role in range(ROLE_COUNT):
-            order = orders[i, e, role]
-            if is_resting(order):
-                order.matched = lots_from_book(order, book, max_levels)
-                found = found or order.matched > 0
-    return found
 
 
 @kernel
@@ -94,27 +63,6 @@ def is_any_engaged(positions: Any, orders: Any, i: int) -> bool:
 
 
 @kernel
-def step_venue(state: Any, parameters: Any, output: Any, i: int, event_no: int, ts: int) -> None:
-    """Let the venue do what was due before ``ts``."""
-    for e in range(ENGINE_COUNT):
-        for role in range(ROLE_COUNT):
-            if is_due(state.orders[i, e, role], state.markets[i].is_complete, ts):
-                step_order(state, parameters, output, i, e, role, event_no, ts)
-
-
-@kernel
-def fill_matched(state: Any, parameters: Any, output: Any, i: int, event_no: int, ts: int) -> None:
-    """Fill the resting orders that the event has matched, each as maker at its own price."""
-    for e in range(ENGINE_COUNT):
-        for role in range(ROLE_COUNT):
-            order = state.orders[i, e, role]
-            lots = order.matched
-            if lots > 0:
-                order.matched = 0
-                fill_order(state, parameters, output, i, e, role, order.price, lots, MAKER, event_no, ts)
-
-
-@kernel
 def settle(state: Any, parameters: Any, output: Any, i: int, event_no: int, ts: int) -> None:
     """Send the exits and write the marks that are due after a source event."""
     account, market = state.account[0], state.markets[i]
@@ -136,15 +84,91 @@ def mark_first(state: Any, parameters: Any, output: Any, i: int, event_no: int, 
         append_mark(state, parameters, output, i, e, event_no, ts)
 
 
+@inlined_kernel
+def coordinate_before(state: Any, parameters: Any, output: Any, book: Any, event: Any, event_no: int) -> None:
+    """Let the venue do what is due before ``event``, and take in what it reports; ``book`` is still without the event.
+
+    Parameters
+    ----------
+    state, parameters, output : see :mod:`chimera_platform.coordination.state`.
+    book, event : records of BOOK_DTYPE and EVENT_DTYPE, of one instrument of the state.
+    event_no : row number of the event in the run.
+    """
+    i = event.instrument_id
+    if state.markets[i].is_at_venue == 1:
+        v = parameters.venue_index[i]
+        before_event(
+            parameters.venues[v],
+            state.exchange_sessions[v],
+            state.exchange_markets[i],
+            state.exchange_orders[i],
+            state.exchange_members[i],
+            book,
+            event,
+            event.ts_event,
+        )
+        if has_report(state.exchange_markets[i], event.ts_event):
+            receive_reports(state, parameters, output, i, event_no, event.ts_event)
+
+
+@inlined_kernel
+def follow_active(state: Any, parameters: Any, output: Any, book: Any, event: Any, event_no: int) -> None:
+    """Do what a completed source event of an active instrument means."""
+    i, ts = event.instrument_id, event.ts_event
+    account, market, exchange_market = state.account[0], state.markets[i], state.exchange_markets[i]
+    tick_value = parameters.instruments[i].tick_value_nanos
+    refresh_market(market, exchange_market)
+    if market.is_tradable == 1:
+        value_positions(account, market, state.positions, i, tick_value)
+    if market.is_at_venue == 1:
+        v, orders = parameters.venue_index[i], state.exchange_orders[i]
+        after_event(
+            parameters.venues[v],
+            state.exchange_sessions[v],
+            exchange_market,
+            orders,
+            state.exchange_members[i],
+            book,
+            event,
+            ts,
+        )
+        if has_report(exchange_market, ts):
+            receive_reports(state, parameters, output, i, event_no, ts)
+        market.is_at_venue = 0 if is_exchange_idle(exchange_market, orders) else 1
+    if is_settlement_due(account, market, state.positions, i, tick_value, ts):
+        settle(state, parameters, output, i, event_no, ts)
+    if market.is_at_venue == 0 and not is_any_engaged(state.positions, state.orders, i):
+        market.is_active = 0
+
+
+@inlined_kernel
+def coordinate_after(state: Any, parameters: Any, output: Any, book: Any, event: Any, event_no: int) -> None:
+    """Follow what ``book`` shows after ``event``: touch, venue, value of positions, exits and marks.
+
+    An idle instrument costs little more than its market's touch and rates.
+
+    Takes what :func:`coordinate_before` takes. Intents that the event gave rise to come after it.
+    """
+    i = event.instrument_id
+    market, exchange_market = state.markets[i], state.exchange_markets[i]
+    follow_market(parameters.venues[parameters.venue_index[i]], exchange_market, book, event)
+    if exchange_market.is_complete == 1:
+        if market.is_active == 1:
+            follow_active(state, parameters, output, book, event, event_no)
+        elif market.is_marked == 0 and exchange_market.is_tradable == 1:
+            refresh_market(market, exchange_market)
+            mark_first(state, parameters, output, i, event_no, event.ts_event)
+
+
 @kernel
-def has_room(output: Any, rows_per_event: int, intents_left: int) -> bool:
+def has_room(output: Any, intents_left: int) -> bool:
     """Return whether the buffers can take whatever one more event can bring."""
     orders_room = output.orders.shape[0] - output.counts[1] - intents_left
     fills_room = output.fills.shape[0] - output.counts[2]
-    return min(orders_room, fills_room, output.marks.shape[0] - output.counts[3]) >= rows_per_event
+    return min(orders_room, fills_room, output.marks.shape[0] - output.counts[3]) >= ROWS_PER_EVENT
 
 
-@kernel
+@record_kernel
 def _run_events(
     state: Any,
     parameters: Any,
@@ -154,7 +178,6 @@ def _run_events(
     intents: Any,
     start: int,
     intent_start: int,
-    rows_per_event: int,
 ) -> Any:
     """Run events from index ``start`` on; return (next event, next intent, whether any row was written, fault).
 
@@ -165,13 +188,13 @@ def _run_events(
     state, parameters, output : see :mod:`chimera_platform.coordination.state`.
     events : EVENT_DTYPE (n,), in the run's order; the first one's ``event_no`` is ``first_event_no``.
     intents : INTENT_DTYPE, in the order of ``event_no``; numbered in place.
-    rows_per_event : most rows of one table that an event brings, without its intents.
     """
-    account, levels = state.account[0], parameters.venue[0].max_walk_levels
-    output.counts[:] = 0
+    account = state.account[0]
+    for table in range(output.counts.shape[0]):
+        output.counts[table] = 0
     n, k = start, intent_start
     while n < events.shape[0] and account.fault == 0:
-        if not has_room(output, rows_per_event, intents.shape[0] - k):
+        if not has_room(output, intents.shape[0] - k):
             break
         event = events[n]
         i = event.instrument_id
@@ -179,36 +202,21 @@ def _run_events(
             account.fault = FAULT_INSTRUMENT
             break
         event_no = first_event_no + n
-        market = state.markets[i]
-        ts = event.ts_event
-        if market.is_active == 1:
-            if is_venue_due(state.orders, market, i, ts):
-                step_venue(state, parameters, output, i, event_no, ts)
-            if market.is_tradable == 1 and match_trade(state.orders, i, event):
-                fill_matched(state, parameters, output, i, event_no, ts)
-        apply_event(state.books[i], event)
-        market.is_complete = 1 if event.flags & _LAST != 0 else 0
-        if market.is_complete == 1:
-            refresh_market(market, state.books[i])
-        if market.is_complete == 1 and market.is_active == 1:
-            tick_value = parameters.instruments[i].tick_value_nanos
-            if market.is_tradable == 1:
-                value_positions(account, market, state.positions, i, tick_value)
-                if match_book(state.orders, state.books[i], i, levels):
-                    fill_matched(state, parameters, output, i, event_no, ts)
-            if is_settlement_due(account, market, state.positions, i, tick_value, ts):
-                settle(state, parameters, output, i, event_no, ts)
-            market.is_active = 1 if is_any_engaged(state.positions, state.orders, i) else 0
-        elif market.is_tradable == 1 and market.is_marked == 0:
-            mark_first(state, parameters, output, i, event_no, ts)
+        book = state.books[i]
+        coordinate_before(state, parameters, output, book, event, event_no)
+        apply_event(book, event)
+        coordinate_after(state, parameters, output, book, event, event_no)
         while k < intents.shape[0] and intents[k].event_no == event_no:
-            handle_intent(state, parameters, output, intents[k], event_no, ts)
+            handle_intent(state, parameters, output, intents[k], event_no, event.ts_event)
             k += 1
         n += 1
-    return n, k, output.counts.any(), account.fault
+    has_rows = False
+    for table in range(output.counts.shape[0]):
+        has_rows = has_rows or output.counts[table] > 0
+    return n, k, has_rows, account.fault
 
 
-@kernel
+@record_kernel
 def run_events(
     account: Any,
     markets: Any,
@@ -216,10 +224,15 @@ def run_events(
     orders: Any,
     order_times: Any,
     books: Any,
+    exchange_markets: Any,
+    exchange_orders: Any,
+    exchange_members: Any,
+    exchange_sessions: Any,
     instruments: Any,
     risk: Any,
     allocator: Any,
-    venue: Any,
+    venues: Any,
+    venue_index: Any,
     account_settings: Any,
     decisions: Any,
     order_events: Any,
@@ -231,24 +244,33 @@ def run_events(
     intents: Any,
     start: int,
     intent_start: int,
-    rows_per_event: int,
 ) -> Any:
     """Do :func:`_run_events` on the fields of its tuples, one by one: handing tuples in from Python costs 2 µs a call.
 
     Parameters
     ----------
-    account, …, books : of ``CoordinatorState``.
+    account, …, exchange_sessions : of ``CoordinatorState``.
     instruments, …, account_settings : of ``CoordinatorParameters``.
     decisions, …, counts : of ``Rows``.
     """
     return _run_events(
-        CoordinatorState(account, markets, positions, orders, order_times, books),
-        CoordinatorParameters(instruments, risk, allocator, venue, account_settings),
+        CoordinatorState(
+            account,
+            markets,
+            positions,
+            orders,
+            order_times,
+            books,
+            exchange_markets,
+            exchange_orders,
+            exchange_members,
+            exchange_sessions,
+        ),
+        CoordinatorParameters(instruments, risk, allocator, venues, venue_index, account_settings),
         Rows(decisions, order_events, fills, marks, counts),
         events,
         first_event_no,
         intents,
         start,
         intent_start,
-        rows_per_event,
     )

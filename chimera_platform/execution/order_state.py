@@ -248,7 +248,7 @@ def _terms_in_force(order: Any, report: Any) -> Any:
 def _apply_trade(order: Any, report: Any) -> int:
     """Book a trade's lots."""
     size, price = _terms_in_force(order, report)
-    if report.lots <= 0 or report.filled < report.lots or report.filled > size or order.filled + report.lots > size:
+    if report.lots <= 0 or report.filled < report.lots or report.filled > size:
         return ILLEGAL
     outcome = _count_lots(order, report.filled - report.lots, report.filled)
     if outcome != APPLIED:

@@ -186,12 +186,15 @@ ORDER_EVENT_DTYPE = np.dtype(
         ("order_no", "<i8"),  # the order; its first row is PENDING_NEW
         ("intent_no", "<i8"),  # the entry intent that it belongs to, exits too
         ("event_no", "<i8"),
-        ("ts_event", "<i8"),  # ns UTC, when this state was reached
+        ("ts_event", "<i8"),  # ns UTC, when the client knew: of the request, or of the report's receipt
+        ("ts_venue", "<i8"),  # ns UTC, when it happened at the venue; 0 for a request of the client
         ("ts_sent", "<i8"),  # ns UTC, when the order was sent
         ("price", "<i8"),  # ticks; limit, 0 for a market order
+        ("stop_price", "<i8"),  # ticks; 0 where the order has none
         ("size", "<i8"),  # lots ordered
+        ("display_size", "<i8"),  # lots shown at a time; 0: all
         ("filled", "<i8"),  # lots filled so far
-        ("bid_price", "<i8"),  # ticks, at this event
+        ("bid_price", "<i8"),  # ticks: the touch at the venue then, of a request the one that the client saw
         ("ask_price", "<i8"),
         ("instrument_id", "<i4"),
         ("reason", "<u2"),  # OrderReason
@@ -210,7 +213,8 @@ FILL_DTYPE = np.dtype(
         ("order_no", "<i8"),
         ("intent_no", "<i8"),
         ("event_no", "<i8"),
-        ("ts_event", "<i8"),
+        ("ts_event", "<i8"),  # ns UTC, when the client knew of it
+        ("ts_venue", "<i8"),  # ns UTC, when it happened at the venue
         ("ts_sent", "<i8"),
         ("price", "<i8"),  # ticks
         ("size", "<i8"),  # lots
@@ -218,7 +222,7 @@ FILL_DTYPE = np.dtype(
         ("fee_nanos", "<i8"),  # paid (negative: rebate)
         ("realised_nanos", "<i8"),  # profit realised by this fill against average entry cost, before fees
         ("position_after", "<i8"),  # signed lots of (engine, instrument)
-        ("bid_price", "<i8"),
+        ("bid_price", "<i8"),  # ticks: the touch at the venue then
         ("ask_price", "<i8"),
         ("decision_bid", "<i8"),  # ticks, when the order was decided: the arrival price
         ("decision_ask", "<i8"),

@@ -22,7 +22,7 @@ from chimera_platform.execution.records import (
 from chimera_platform.market.events import EVENT_DTYPE
 from chimera_platform.microstructure.feature_names import FEATURE_NAMES
 
-SCHEMA_VERSION = 2  # of the segment files; raised when a dtype below changes
+SCHEMA_VERSION = 3  # of the segment files; raised when a dtype below changes
 NS_PER_DAY = 86_400_000_000_000
 VECTOR_NAMES: dict[str, tuple[str, ...]] = {"features": FEATURE_NAMES}  # column names of fields that are vectors
 

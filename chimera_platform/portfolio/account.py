@@ -55,6 +55,7 @@ ACCOUNT_DTYPE = np.dtype(
         ("next_order_event_no", "<i8"),
         ("next_fill_no", "<i8"),
         ("next_mark_no", "<i8"),
+        ("refused_reports", "<i8"),  # of venues, that contradict what is known or belong to no order
         ("order_time_index", "<i8"),  # oldest entry of the ring of send times
         ("release_no", "<i4"),  # the release in force
         ("fault", "<i4"),  # 0, or the Fault that stops the run

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from chimera_platform.configuration import Configuration
+from chimera_platform.coordination.loop import ROWS_PER_EVENT
 from chimera_platform.coordination.state import new_rows
 from chimera_platform.coordinator import Coordinator, CoordinatorOutput, fault_error
 from chimera_platform.decision_path import DecisionPath
@@ -72,9 +73,8 @@ class FusedPath(DecisionPath):
         self._arrays = EngineArrays(own.engines.parameters, own.engines.states, self._coordinator.state.books)
         self._engines = [SymbolEngines(universe, k, configuration, self._arrays) for k in range(len(universe))]
         self._intents, self._rows = own.intents, own.rows
-        needed = 2 * self._coordinator.rows_per_event
-        if len(self._rows.orders) < needed:
-            self._rows = new_rows(needed)
+        if len(self._rows.orders) < 2 * ROWS_PER_EVENT:
+            self._rows = new_rows(2 * ROWS_PER_EVENT)
         self._market = market if market is not None else _NO_MARKET
         self._said = new_detections()
         self._vector, self._inputs = np.empty(FEATURE_COUNT), np.empty(MODEL_INPUT_COUNT)
@@ -96,7 +96,7 @@ class FusedPath(DecisionPath):
             event, written, fault = run_fused(
                 *coordinator.state, *coordinator.parameters, *self._rows, self._arrays.parameters,
                 self._arrays.states, self._said, self._vector, self._inputs, nodes, roots, intents,
-                self._market.paths, self._market.samples, events, first_event_no, event, coordinator.rows_per_event,
+                self._market.paths, self._market.samples, events, first_event_no, event,
             )  # fmt: skip
             if fault:
                 raise fault_error(fault, events, event)

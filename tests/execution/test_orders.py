@@ -10,20 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chimera_platform.coordinator import Coordinator, CoordinatorOutput
+from chimera_platform.execution.order_states import NEXT_STATES
 from chimera_platform.execution.records import OrderReason, OrderStatus, OrderType, TimeInForce
 from tests.reference.coordinator_streams import UNIVERSE, configurations, intents, market
 
 S = OrderStatus
-NEXT = {
-    S.PENDING_NEW: {S.NEW, S.REJECTED, S.PENDING_CANCEL},
-    S.NEW: {S.PARTIALLY_FILLED, S.FILLED, S.PENDING_CANCEL, S.CANCELLED, S.EXPIRED},
-    S.PARTIALLY_FILLED: {S.PARTIALLY_FILLED, S.FILLED, S.PENDING_CANCEL, S.CANCELLED, S.EXPIRED},
-    S.PENDING_CANCEL: {S.PENDING_CANCEL, S.FILLED, S.CANCELLED, S.EXPIRED, S.REJECTED},
-    S.FILLED: set(),
-    S.CANCELLED: set(),
-    S.REJECTED: set(),
-    S.EXPIRED: set(),
-}
+NEXT = {status: {then for states in inputs.values() for then in states} for status, inputs in NEXT_STATES.items()}
 seeds = st.integers(0, 1 << 30)
 
 
@@ -56,6 +48,8 @@ def test_statuses_follow_each_other_as_the_life_of_an_order_allows(seed: int) ->
 def test_times_and_filled_lots_never_go_back_and_what_was_ordered_never_changes(seed: int) -> None:
     for rows in lives(a_run(seed)).values():
         assert (rows["ts_event"][1:] >= rows["ts_event"][:-1]).all()
+        at_venue = rows[rows["ts_venue"] != 0]
+        assert (at_venue["ts_venue"] <= at_venue["ts_event"]).all()
         assert (rows["event_no"][1:] >= rows["event_no"][:-1]).all()
         assert (rows["filled"][1:] >= rows["filled"][:-1]).all()
         assert (rows["filled"] <= rows["size"]).all()
@@ -86,8 +80,8 @@ def test_every_approved_intent_sends_one_entry_of_its_approved_size_and_a_refuse
     assert sent["side"].tolist() == approved["side"].tolist()
     assert (sent["reason"] == OrderReason.ENTRY).all()
     wanted = output.intents[sent["intent_no"]]
-    gtc = (wanted["order_type"] == OrderType.LIMIT) & (wanted["time_to_live_ns"] > 0)
-    assert ((sent["time_in_force"] == TimeInForce.GTC) == gtc).all()
+    gtd = (wanted["order_type"] == OrderType.LIMIT) & (wanted["time_to_live_ns"] > 0)
+    assert ((sent["time_in_force"] == TimeInForce.GTD) == gtd).all()
 
 
 @given(seed=seeds)

@@ -1,7 +1,7 @@
-"""The coordinator and its simulated venue as their definition: objects, lists, sums taken when asked.
+"""The coordinator as its definition: objects, lists, sums taken when asked; a naive exchange for each instrument.
 
 Nothing is kept in step that could be counted: exposure, equity and reservations are summed from orders and positions
-each time. The compiled loop must write the same rows.
+each time. What an order has become is what its reports have said so far. The compiled loop must write the same rows.
 """
 
 from __future__ import annotations
@@ -13,22 +13,29 @@ from typing import Any
 from chimera_platform.execution.records import (
     DecisionReason,
     Engine,
-    Liquidity,
     OrderReason,
     OrderStatus,
     OrderType,
     TimeInForce,
 )
-from chimera_platform.market.events import EventFlag, EventKind
+from chimera_platform.execution.reports import ReportKind
+from chimera_platform.market.events import EventFlag
 from tests.reference.accounting import Holding, NaiveAccount
-from tests.reference.book import ReferenceBook
+from tests.reference.exchange import NaiveExchange
 
 ENTRY, EXIT = False, True
 
 
+ENDS = {
+    ReportKind.CANCELLED: OrderStatus.CANCELLED,
+    ReportKind.EXPIRED: OrderStatus.EXPIRED,
+    ReportKind.REJECTED: OrderStatus.REJECTED,
+}
+
+
 @dataclass
 class Order:
-    """One order from sending to its end."""
+    """One order as the client knows it."""
 
     order_no: int
     intent_no: int
@@ -39,25 +46,41 @@ class Order:
     size: int
     reason: OrderReason
     sent: int
-    arrives: int
     decision: tuple[int, int]
     price: int = 0
     kind: OrderType = OrderType.MARKET
     time_in_force: TimeInForce = TimeInForce.IOC
-    expires: float = math.inf
-    cancelled: float = math.inf
-    cancel_reason: OrderReason = OrderReason.NONE
+    expires: int = 0
     reserved_per_lot: int = 0
-    status: OrderStatus = OrderStatus.PENDING_NEW
+    ended: OrderStatus | None = None
+    is_accepted: bool = False
+    is_cancel_sent: bool = False
+    cancel_reason: OrderReason = OrderReason.NONE
     filled: int = 0
-    is_open: bool = True
-    at_venue: bool = False
-    ahead: float = math.inf
-    cross_taken: int = 0
+
+    @property
+    def slot(self) -> tuple[int, int, bool]:
+        return self.instrument, self.engine, self.is_exit
 
     @property
     def rest(self) -> int:
         return self.size - self.filled
+
+    @property
+    def is_open(self) -> bool:
+        return self.rest > 0 and self.ended is None
+
+    @property
+    def status(self) -> OrderStatus:
+        if self.rest == 0:
+            return OrderStatus.FILLED
+        if self.ended:
+            return self.ended
+        if self.is_cancel_sent:
+            return OrderStatus.PENDING_CANCEL
+        if self.filled:
+            return OrderStatus.PARTIALLY_FILLED
+        return OrderStatus.NEW if self.is_accepted else OrderStatus.PENDING_NEW
 
 
 @dataclass
@@ -72,29 +95,19 @@ class Plan:
 
 
 class Market:
-    """One instrument as the coordinator sees it."""
+    """One instrument as the coordinator sees it, and where it is traded."""
 
-    def __init__(self) -> None:
-        self.book = ReferenceBook(4096)
+    def __init__(self, settings: Any) -> None:
+        self.exchange = NaiveExchange(settings)
+        self.received = 0  # reports
         self.bid = self.ask = 0
         self.is_tradable = self.is_marked = False
         self.is_complete = True
 
     def refresh(self) -> None:
-        self.is_tradable = self.book.is_tradable()
+        self.is_tradable = self.exchange.book.is_tradable()
         if self.is_tradable:
-            self.bid, self.ask = self.book.best(1)[0], self.book.best(-1)[0]
-
-    def shown(self, side: int, price: int) -> float:
-        """Lots shown at a price; infinity beyond what is shown."""
-        levels = self.book.levels(side)
-        if not levels or side * (levels[-1][0] - price) > 0:
-            return math.inf
-        return self.book.sides[side].get(price, 0)
-
-    def against(self, side: int, worst: int, depth: int) -> list[tuple[int, int]]:
-        """Levels of the opposite side, no worse than ``worst``, from the touch."""
-        return [level for level in self.book.levels(-side)[:depth] if side * (worst - level[0]) >= 0]
+            self.bid, self.ask = self.exchange.book.best(1)[0], self.exchange.book.best(-1)[0]
 
 
 class NaiveCoordinator:
@@ -103,15 +116,16 @@ class NaiveCoordinator:
     def __init__(self, universe: Any, configuration: Any) -> None:
         self.records = universe.records
         self.risk, self.allocator = configuration.risk, configuration.allocator
-        self.venue, self.settings = configuration.venue, configuration.account
+        self.settings = configuration.account
         self.account = NaiveAccount(self.settings.starting_equity_nanos, self.records)
-        self.markets = [Market() for _ in universe.symbols]
+        self.markets = [Market(configuration.venues.get(i.venue, configuration.venue)) for i in universe.instruments]
         self.plans = {(i, e): Plan() for i in range(len(universe.symbols)) for e in Engine}
         self.orders: list[Order] = []
+        self.slots: dict[tuple[int, int, bool], int] = {}  # the last order of each
         self.weights = dict.fromkeys(Engine, 1.0)
         self.sent_times: list[int] = []
         self.peak = self.account.cash
-        self.order_count = self.release_no = 0
+        self.release_no = 0
         self.closing = False
         self.rows: dict[str, list[dict[str, Any]]] = {"decisions": [], "orders": [], "fills": [], "marks": []}
 
@@ -129,7 +143,7 @@ class NaiveCoordinator:
         return self.account.cash + sum(self.value(i, e) for i, e in self.plans)
 
     def working(self, i: int, e: int, is_exit: bool) -> Order | None:
-        found = [o for o in self.orders if o.is_open and (o.instrument, o.engine, o.is_exit) == (i, e, is_exit)]
+        found = [o for o in self.orders if o.is_open and o.slot == (i, e, is_exit)]
         assert len(found) <= 1
         return found[0] if found else None
 
@@ -142,13 +156,16 @@ class NaiveCoordinator:
 
     # ---- rows -----------------------------------------------------------------------------------------------
 
-    def order_row(self, order: Order, reason: OrderReason, event_no: int, ts: int) -> None:
+    def order_row(self, order: Order, reason: int, event_no: int, ts: int, report: Any = None) -> None:
+        """A row of what an order has become by a request sent now, or by a report received now."""
         market = self.markets[order.instrument]
+        at_venue = report or {"ts_venue": 0, "bid_price": market.bid, "ask_price": market.ask}
         self.rows["orders"].append(
             {
                 "order_event_no": len(self.rows["orders"]), "order_no": order.order_no, "intent_no": order.intent_no,
-                "event_no": event_no, "ts_event": ts, "ts_sent": order.sent, "price": order.price,
-                "size": order.size, "filled": order.filled, "bid_price": market.bid, "ask_price": market.ask,
+                "event_no": event_no, "ts_event": ts, "ts_venue": at_venue["ts_venue"], "ts_sent": order.sent,
+                "price": order.price, "stop_price": 0, "size": order.size, "display_size": 0, "filled": order.filled,
+                "bid_price": at_venue["bid_price"], "ask_price": at_venue["ask_price"],
                 "instrument_id": order.instrument, "reason": reason, "engine": order.engine,
                 "order_type": order.kind, "time_in_force": order.time_in_force, "status": order.status,
                 "is_exit": order.is_exit, "side": order.side,
@@ -167,103 +184,54 @@ class NaiveCoordinator:
             }
         )  # fmt: skip
 
-    def fill(self, order: Order, price: int, lots: int, liquidity: Liquidity, event_no: int, ts: int) -> None:
-        i, e, market = order.instrument, order.engine, self.markets[order.instrument]
+    def fill(self, order: Order, report: Any, event_no: int, ts: int) -> None:
+        i, e = order.instrument, order.engine
         if not order.is_exit and self.holding(i, e).lots == 0:
             self.plans[i, e].deadline = ts + int(self.plans[i, e].intent["max_hold_ns"])
+        price, lots = report["price"], report["lots"]
         row = {
             "fill_no": len(self.rows["fills"]), "order_no": order.order_no, "intent_no": order.intent_no,
-            "event_no": event_no, "ts_event": ts, "ts_sent": order.sent, "price": price, "size": lots,
+            "event_no": event_no, "ts_event": ts, "ts_venue": report["ts_venue"], "ts_sent": order.sent,
+            "price": price, "size": lots,
             "cash_nanos": -order.side * lots * price * int(self.records[i]["tick_value_nanos"]),
-            "bid_price": market.bid, "ask_price": market.ask, "decision_bid": order.decision[0],
+            "bid_price": report["bid_price"], "ask_price": report["ask_price"], "decision_bid": order.decision[0],
             "decision_ask": order.decision[1], "instrument_id": i, "reason": order.reason, "engine": e,
-            "liquidity": liquidity, "is_exit": order.is_exit, "side": order.side,
+            "liquidity": report["liquidity"], "is_exit": order.is_exit, "side": order.side,
         }  # fmt: skip
         realised = self.account.book(row)
         row |= {"fee_nanos": self.account.fee(row), "realised_nanos": realised}
         row["position_after"] = self.holding(i, e).lots
         self.rows["fills"].append(row)
         order.filled += lots
-        order.is_open = order.rest > 0
-        if not order.is_open:
-            order.status = OrderStatus.FILLED
-        elif order.status is not OrderStatus.PENDING_CANCEL:
-            order.status = OrderStatus.PARTIALLY_FILLED
-        self.order_row(order, order.reason, event_no, ts)
         self.peak = max(self.peak, self.equity)
-        self.mark_row(i, e, event_no, ts)
 
-    def end(self, order: Order, status: OrderStatus, reason: OrderReason, event_no: int, ts: int) -> None:
-        order.is_open, order.status = False, status
-        self.order_row(order, reason, event_no, ts)
+    # ---- reports --------------------------------------------------------------------------------------------
 
-    # ---- the venue ------------------------------------------------------------------------------------------
+    def receive(self, i: int, event_no: int, ts: int) -> None:
+        """Take in what the instrument's venue has reported by ``ts``."""
+        market = self.markets[i]
+        reports = market.exchange.reports
+        while market.received < len(reports) and reports[market.received]["ts_received"] <= ts:
+            self.hear(reports[market.received], event_no)
+            market.received += 1
 
-    def arrive(self, order: Order, event_no: int) -> None:
-        market, ts = self.markets[order.instrument], order.arrives
-        order.at_venue = True
-        if not market.is_tradable:
-            return self.end(order, OrderStatus.REJECTED, OrderReason.VENUE_CLOSED, event_no, ts)
-        if order.status is not OrderStatus.PENDING_CANCEL:
-            order.status = OrderStatus.NEW
-        self.order_row(order, order.reason, event_no, ts)
-        worst = order.price
-        if order.kind is OrderType.MARKET:
-            touch = market.ask if order.side > 0 else market.bid
-            worst = touch + order.side * (abs(touch) * self.venue.protection_ppm // 1_000_000)
-        for price, shown in market.against(order.side, worst, self.venue.max_walk_levels):
-            if order.rest:
-                lots = min(shown, order.rest)
-                order.cross_taken += lots
-                self.fill(order, price, lots, Liquidity.TAKER, event_no, ts)
-        if order.is_open and order.time_in_force is TimeInForce.IOC:
-            self.end(order, OrderStatus.CANCELLED, OrderReason.NO_LIQUIDITY, event_no, ts)
-        elif order.is_open:
-            order.ahead = market.shown(order.side, order.price)
-        return None
-
-    def step(self, order: Order, event_no: int, ts: int) -> None:
-        is_complete = self.markets[order.instrument].is_complete
-        if order.is_open and not order.at_venue and is_complete and order.arrives < ts:
-            self.arrive(order, event_no)
-        if order.is_open and order.at_venue and min(order.cancelled, order.expires) < ts:
-            if order.cancelled <= order.expires:
-                self.end(order, OrderStatus.CANCELLED, order.cancel_reason, event_no, int(order.cancelled))
-            else:
-                self.end(order, OrderStatus.EXPIRED, OrderReason.TIME_TO_LIVE, event_no, int(order.expires))
-
-    def lots_traded(self, order: Order, event: Any) -> int:
-        side = int(event["side"]) if event["kind"] == EventKind.EXECUTE else -int(event["side"])
-        price, lots = int(event["price"]), int(event["size"])
-        if side * order.side < 0 or order.side * (order.price - price) < 0:
-            return 0
-        if price == order.price:
-            gone = min(order.ahead, lots)
-            order.ahead -= gone
-            lots -= int(gone)
-        return min(lots, order.rest)
-
-    def lots_crossed(self, order: Order) -> int:
-        market = self.markets[order.instrument]
-        order.ahead = min(order.ahead, market.shown(order.side, order.price))
-        against = market.against(order.side, order.price, self.venue.max_walk_levels)
-        if not against:
-            order.cross_taken = 0
-            return 0
-        lots = max(0, min(sum(size for _, size in against) - order.cross_taken, order.rest))
-        order.cross_taken += lots
-        return lots
-
-    def match(self, i: int, lots_of: Any, event_no: int, ts: int) -> None:
-        resting = [o for o in self.open_orders(i) if o.at_venue]
-        matched = [(order, lots_of(order)) for order in resting]
-        for order, lots in matched:
-            if lots:
-                self.fill(order, order.price, lots, Liquidity.MAKER, event_no, ts)
-
-    def open_orders(self, i: int) -> list[Order]:
-        mine = [o for o in self.orders if o.is_open and o.instrument == i]
-        return sorted(mine, key=lambda o: (o.engine, o.is_exit))
+    def hear(self, report: Any, event_no: int) -> None:
+        order, kind, ts = self.orders[report["order_no"]], ReportKind(report["kind"]), report["ts_received"]
+        if not order.is_open:
+            assert kind is ReportKind.CANCEL_REJECTED  # all that a venue says of an order that has ended
+            return
+        if kind is ReportKind.NEW:
+            order.is_accepted = True
+        elif kind is ReportKind.TRADE:
+            self.fill(order, report, event_no, ts)
+        elif kind is ReportKind.CANCEL_REJECTED:
+            order.is_cancel_sent = False
+        else:
+            order.ended = ENDS[kind]
+        reason = order.cancel_reason if kind is ReportKind.CANCELLED else order.reason
+        self.order_row(order, report["reason"] or reason, event_no, ts, report)
+        if kind is ReportKind.TRADE:
+            self.mark_row(order.instrument, order.engine, event_no, ts)
 
     # ---- decisions ------------------------------------------------------------------------------------------
 
@@ -333,18 +301,35 @@ class NaiveCoordinator:
             if is_limit:
                 ttl = int(intent["time_to_live_ns"])
                 order.kind, order.price = OrderType.LIMIT, price
-                order.time_in_force = TimeInForce.GTC if ttl else TimeInForce.IOC
-                order.expires = max(ts + ttl, order.arrives) if ttl else math.inf
-            self.order_row(order, order.reason, event_no, ts)
+                order.time_in_force = TimeInForce.GTD if ttl else TimeInForce.IOC
+                order.expires = ts + ttl if ttl else 0
+            self.send(order, event_no, ts)
 
     def new_order(self, i: int, e: int, is_exit: bool, side: int, lots: int, reason: OrderReason, ts: int) -> Order:
-        market, number = self.markets[i], self.order_count
-        self.order_count += 1
+        market = self.markets[i]
         touch = (market.bid, market.ask)
-        arrives = ts + self.venue.order_latency_ns
-        order = Order(number, self.plans[i, e].intent_no, i, e, is_exit, side, lots, reason, ts, arrives, touch)
+        order = Order(len(self.orders), self.plans[i, e].intent_no, i, e, is_exit, side, lots, reason, ts, touch)
         self.orders.append(order)
         return order
+
+    def send(self, order: Order, event_no: int, ts: int) -> None:
+        message = {
+            "action": 1, "id": order.order_no, "ts": ts, "side": order.side, "order_type": order.kind,
+            "time_in_force": order.time_in_force, "size": order.size, "price": order.price, "stop_price": 0,
+            "display_size": 0, "expire_ts": order.expires, "end_ts": 0,
+        }  # fmt: skip
+        exchange, before = self.markets[order.instrument].exchange, self.slots.get(order.slot)
+        for sent in exchange.orders:  # the slot's order before has ended: what is on its way for it is forgotten
+            sent.cancel = None if sent.no == before else sent.cancel
+        self.slots[order.slot] = order.order_no
+        exchange.send(message)
+        self.order_row(order, order.reason, event_no, ts)
+
+    def cancel(self, order: Order, reason: OrderReason, event_no: int, ts: int) -> None:
+        order.is_cancel_sent, order.cancel_reason = True, reason
+        exchange = self.markets[order.instrument].exchange
+        exchange.send({"action": 2, "id": order.order_no, "ts": ts})
+        self.order_row(order, reason, event_no, ts)
 
     def exit_reason(self, i: int, e: int, ts: int) -> OrderReason | None:
         plan, held, market = self.plans[i, e], self.holding(i, e), self.markets[i]
@@ -365,15 +350,13 @@ class NaiveCoordinator:
         reason = self.exit_reason(i, e, ts) if market.is_tradable else None
         if reason:
             entry = self.working(i, e, ENTRY)
-            if entry and entry.cancelled == math.inf:
-                entry.cancelled, entry.cancel_reason = ts + self.venue.order_latency_ns, reason
-                entry.status = OrderStatus.PENDING_CANCEL
-                self.order_row(entry, reason, event_no, ts)
+            if entry and not entry.is_cancel_sent:
+                self.cancel(entry, reason, event_no, ts)
             if held.lots:
                 plan.exit_reason = reason
                 if not self.working(i, e, EXIT):
                     side = -1 if held.lots > 0 else 1
-                    self.order_row(self.new_order(i, e, EXIT, side, abs(held.lots), reason, ts), reason, event_no, ts)
+                    self.send(self.new_order(i, e, EXIT, side, abs(held.lots), reason, ts), event_no, ts)
         if held.lots and ts >= plan.next_mark:
             self.mark_row(i, e, event_no, ts)
 
@@ -384,12 +367,10 @@ class NaiveCoordinator:
         for event_no, event in enumerate(events, first_event_no):
             i, ts = int(event["instrument_id"]), int(event["ts_event"])
             market = self.markets[i]
-            for order in self.open_orders(i):
-                self.step(order, event_no, ts)
-            is_trade = event["kind"] in (EventKind.TRADE, EventKind.EXECUTE)
-            if is_trade and not event["flags"] & (EventFlag.HIDDEN | EventFlag.SNAPSHOT) and market.is_tradable:
-                self.match(i, lambda order, event=event: self.lots_traded(order, event), event_no, ts)
-            market.book.apply(event)
+            market.exchange.before(event, ts)
+            self.receive(i, event_no, ts)
+            market.exchange.book.apply(event)
+            market.exchange.after(event, ts)
             market.is_complete = bool(event["flags"] & EventFlag.LAST)
             if market.is_complete:
                 self.after(i, event_no, ts)
@@ -405,7 +386,6 @@ class NaiveCoordinator:
             for e in Engine:
                 self.mark_row(i, e, event_no, ts)
             return
-        if market.is_tradable:
-            self.match(i, self.lots_crossed, event_no, ts)
+        self.receive(i, event_no, ts)
         for e in Engine:
             self.settle(i, e, event_no, ts)

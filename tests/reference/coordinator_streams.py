@@ -14,7 +14,7 @@ from chimera_platform.market.instruments import Instrument, Universe
 from chimera_platform.portfolio.account import AccountSettings
 from chimera_platform.risk.allocator import AllocatorSettings
 from chimera_platform.risk.governor import RiskSettings
-from chimera_platform.simulation.venue import VenueSettings
+from chimera_platform.simulation.exchange.settings import SelfTradePrevention, VenueSettings
 
 Array = np.ndarray[Any, Any]
 MILLISECOND = 1_000_000
@@ -43,11 +43,14 @@ class CoordinatorSections:
     risk: RiskSettings = field(default_factory=lambda: RiskSettings(max_spread_ppm=50_000.0))
     allocator: AllocatorSettings = field(default_factory=AllocatorSettings)
     venue: VenueSettings = field(default_factory=VenueSettings)
+    venues: dict[str, VenueSettings] = field(default_factory=dict)
     account: AccountSettings = field(default_factory=AccountSettings)
 
 
-UNIVERSE = Universe([instrument("QUOTED"), instrument("DEEP", tick_size="0.01", fees={"taker_ppm": 450})])
-"""Instrument 0 is an L1 quote feed, instrument 1 an L2 book with trades."""
+UNIVERSE = Universe(
+    [instrument("QUOTED"), instrument("DEEP", venue="DEPTH", tick_size="0.01", fees={"taker_ppm": 450})]
+)
+"""Instrument 0 is an L1 quote feed, instrument 1 an L2 book with trades, at another venue."""
 
 
 def quotes(rng: np.random.Generator, times: Array) -> Array:
@@ -93,12 +96,38 @@ def depth(rng: np.random.Generator, times: Array) -> Array:
     return events
 
 
+def venue(rng: np.random.Generator, **changes: Any) -> VenueSettings:
+    """Return a venue with latencies and self-trade prevention of its own."""
+    return VenueSettings(
+        order_latency_ns=int(rng.integers(0, 40)) * MILLISECOND,
+        report_latency_ns=int(rng.choice([0, 1, 5, 30])) * MILLISECOND,
+        self_trade_prevention=SelfTradePrevention(rng.choice(list(SelfTradePrevention))),
+        impact_half_life_ns=1_000 * MILLISECOND,
+        **changes,
+    )
+
+
+def strict_venue(rng: np.random.Generator) -> VenueSettings:
+    """Return a venue that draws its latencies, refuses one order in ten, and throttles."""
+    quantiles = tuple(int(q) * MILLISECOND for q in np.sort(rng.integers(0, 50, 4)))
+    return venue(
+        rng,
+        order_latency_quantiles_ns=quantiles,
+        report_latency_quantiles_ns=quantiles[1:],
+        feed_latency_ns=int(rng.integers(0, 3)) * MILLISECOND,
+        reject_probability=0.1,
+        messages_per_second=10,
+        message_burst=2,
+        max_order_lots=35,
+        price_band_ppm=3_000,
+    )
+
+
 def configurations(seed: int) -> CoordinatorSections:
-    """Return the defaults for even seeds; for odd ones small accounts with tight limits, whose gates all refuse."""
+    """Return roomy accounts for even seeds; for odd ones small accounts with tight limits, whose gates all refuse."""
     rng = np.random.default_rng(seed + 2)
-    latency_ns = int(rng.integers(0, 40)) * MILLISECOND
     if seed % 2 == 0:
-        return CoordinatorSections(venue=VenueSettings(order_latency_ns=latency_ns))
+        return CoordinatorSections(venue=venue(rng), venues={"DEPTH": strict_venue(rng)} if seed % 4 == 0 else {})
     return CoordinatorSections(
         account=AccountSettings(starting_equity=Decimal(80), mark_interval_ns=100 * MILLISECOND),
         allocator=AllocatorSettings(
@@ -115,7 +144,7 @@ def configurations(seed: int) -> CoordinatorSections:
             max_orders=3,
             order_window_ns=150 * MILLISECOND,
         ),
-        venue=VenueSettings(order_latency_ns=latency_ns, max_walk_levels=2, protection_ppm=2_000),
+        venue=venue(rng, max_walk_levels=2, protection_ppm=2_000),
     )
 
 

@@ -209,6 +209,7 @@ def _order(rng, tables, order_no, intent_no, side, size, book, exit_):  # type: 
         row = np.zeros(1, ORDER_EVENT_DTYPE)[0]
         row["order_event_no"], row["order_no"], row["intent_no"] = len(tables["orders"]), order_no, intent_no
         row["event_no"], row["ts_event"], row["ts_sent"] = book["event_no"], sent + delay, sent
+        row["ts_venue"] = sent + delay - 400 if delay else 0
         row["size"], row["filled"], row["bid_price"], row["ask_price"] = size, done, bid, ask
         row["instrument_id"], row["engine"], row["side"] = book["instrument"], book["engine"], side
         row["order_type"], row["time_in_force"], row["status"], row["is_exit"] = 1, 1, status, exit_
@@ -223,6 +224,7 @@ def _order(rng, tables, order_no, intent_no, side, size, book, exit_):  # type: 
         fill = np.zeros(1, FILL_DTYPE)[0]
         fill["fill_no"], fill["order_no"], fill["intent_no"] = len(tables["fills"]), order_no, intent_no
         fill["event_no"], fill["ts_event"], fill["ts_sent"] = book["event_no"], sent + delay, sent
+        fill["ts_venue"] = sent + delay - 400
         fill["price"], fill["size"], fill["cash_nanos"], fill["fee_nanos"] = price, done - before, cash, fee
         fill["realised_nanos"], fill["position_after"] = realised, account.position
         fill["bid_price"], fill["ask_price"], fill["decision_bid"], fill["decision_ask"] = bid + 1, ask + 1, bid, ask

@@ -136,9 +136,11 @@ def test_the_lifecycle_tells_what_happened_to_each_order(work: WorkDir, run: Rec
         answers = states[~np.isin(states["status"], [OrderStatus.PENDING_NEW, OrderStatus.PENDING_CANCEL])]
         assert row["ts_sent"] == states["ts_sent"][0]
         assert row["ts_acknowledged"] == answers["ts_event"][0]
+        assert row["ts_venue_acknowledged"] == answers["ts_venue"][0]
         assert row["last_status"] == states["status"][-1]
         assert row["filled"] == row["fill_lots"] == trades["size"].sum()
         assert row["ts_first_fill"] == (trades["ts_event"][0] if len(trades) else None)
+        assert row["ts_venue_first_fill"] == (trades["ts_venue"][0] if len(trades) else None)
         assert row["ts_ended"] == states["ts_event"][-1]
         assert row["fee_nanos"] == trades["fee_nanos"].sum()
         if len(trades):
@@ -163,6 +165,7 @@ def test_slippage_and_its_parts_are_those_of_the_definition(work: WorkDir, run: 
         cost = slippage * int(fill["size"]) * instrument.tick_value_nanos / 1e9
         assert row["slippage_cost"] == pytest.approx(cost, abs=1e-9)
         assert row["sent_to_fill_ns"] == fill["ts_event"] - fill["ts_sent"]
+        assert row["sent_to_trade_ns"] == fill["ts_venue"] - fill["ts_sent"]
         assert row["sent_to_acknowledged_ns"] + row["acknowledged_to_fill_ns"] == row["sent_to_fill_ns"]
 
 

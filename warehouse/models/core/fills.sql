@@ -11,6 +11,7 @@ SELECT
     f.day,
     make_timestamp_ns(f.ts_event) AS ts,
     f.ts_event AS ts_ns,
+    make_timestamp_ns(nullif(f.ts_venue, 0)) AS ts_at_venue,
     i.symbol,
     i.currency,
     g.name AS engine,

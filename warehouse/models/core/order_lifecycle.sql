@@ -3,9 +3,10 @@
 -- key: run_id, order_no
 -- kind: table
 -- refresh: order_no from orders, fills
--- Sizes in lots, prices in ticks, times in ns UTC, money in nanos; marts.execution_quality has real prices. The
--- acknowledgement is the venue's first answer of any kind. Arrival is the touch when the order was sent. An order
--- whose end lies in a segment not yet ingested has ts_ended null.
+-- Sizes in lots, prices in ticks, times in ns UTC, money in nanos; marts.execution_quality has real prices. Times are
+-- those at which the client knew; ts_venue_… are those at the venue. The acknowledgement is the venue's first answer of
+-- any kind. Arrival is the touch when the order was sent. An order whose end lies in a segment not yet ingested has
+-- ts_ended null.
 WITH states AS (
     SELECT
         run_id,
@@ -26,9 +27,11 @@ WITH states AS (
         max(filled) AS filled,
         min(event_no) AS event_no,
         min(ts_sent) AS ts_sent,
-        min(ts_event) FILTER (status NOT IN (1, 5)) AS ts_acknowledged,
+        min(ts_event) FILTER (status NOT IN (1, 5, 9) OR ts_venue <> 0) AS ts_acknowledged,
+        min(ts_venue) FILTER (ts_venue <> 0) AS ts_venue_acknowledged,
         min(ts_event) FILTER (status IN (3, 4)) AS ts_first_fill,
         max(ts_event) FILTER (status IN (3, 4)) AS ts_last_fill,
+        min(ts_venue) FILTER (status IN (3, 4) AND ts_venue <> 0) AS ts_venue_first_fill,
         max(ts_event) FILTER (status IN (4, 6, 7, 8)) AS ts_ended,
         arg_min(bid_price, order_event_no) AS arrival_bid,
         arg_min(ask_price, order_event_no) AS arrival_ask,

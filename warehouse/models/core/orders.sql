@@ -11,6 +11,7 @@ SELECT
     o.day,
     make_timestamp_ns(o.ts_event) AS ts,
     o.ts_event AS ts_ns,
+    make_timestamp_ns(nullif(o.ts_venue, 0)) AS ts_at_venue,
     o.ts_event - o.ts_sent AS since_sent_ns,
     i.symbol,
     g.name AS engine,
@@ -21,7 +22,9 @@ SELECT
     s.name AS status,
     w.name AS reason,
     nullif(o.price, 0) * i.tick_numerator / i.tick_denominator AS limit_price,
+    nullif(o.stop_price, 0) * i.tick_numerator / i.tick_denominator AS stop_price,
     o.size * i.lot_numerator / i.lot_denominator AS size,
+    nullif(o.display_size, 0) * i.lot_numerator / i.lot_denominator AS display_size,
     o.filled * i.lot_numerator / i.lot_denominator AS filled,
     o.bid_price * i.tick_numerator / i.tick_denominator AS bid,
     o.ask_price * i.tick_numerator / i.tick_denominator AS ask

@@ -6,7 +6,8 @@
 -- Positive slippage is a cost. slippage = side * (price - arrival mid), arrival = the touch when the order was decided;
 -- it splits into delay (side * (mid at the fill - arrival mid)) and half of effective_spread
 -- (2 * side * (price - mid at the fill)). In price units, and slippage_bps of the arrival mid; slippage_cost in
--- currency. Latencies in ns, from the order's sending; null while the order's own rows are not ingested.
+-- currency. Latencies in ns, from the order's sending to when the client knew, and to the trade itself at the venue;
+-- null while the order's own rows are not ingested.
 SELECT
     f.run_id,
     f.fill_no,
@@ -37,7 +38,8 @@ SELECT
     f.realised_nanos / 1e9 AS realised,
     l.ts_acknowledged - l.ts_sent AS sent_to_acknowledged_ns,
     f.ts_event - l.ts_acknowledged AS acknowledged_to_fill_ns,
-    f.ts_event - f.ts_sent AS sent_to_fill_ns
+    f.ts_event - f.ts_sent AS sent_to_fill_ns,
+    nullif(f.ts_venue, 0) - f.ts_sent AS sent_to_trade_ns
 FROM staging.fills AS f
 JOIN staging.instruments AS i ON i.run_id = f.run_id AND i.instrument_id = f.instrument_id
 LEFT JOIN core.order_lifecycle AS l ON l.run_id = f.run_id AND l.order_no = f.order_no

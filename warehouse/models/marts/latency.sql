@@ -2,14 +2,17 @@
 -- grain: run, engine, symbol, order type, stage
 -- key: run_id, engine, symbol, order_type, stage
 -- kind: view
--- stages: sent_to_acknowledged, acknowledged_to_fill (first fill), sent_to_fill (first fill). Percentiles are of the
--- single orders (the smallest value that is not exceeded by that share), never averages of percentiles.
+-- stages: sent_to_acknowledged, acknowledged_to_fill (first fill), sent_to_fill (first fill), as the client knew them;
+-- sent_to_venue, and venue_to_fill_known (what the report of the first fill took). Percentiles are of the single orders
+-- (the smallest value that is not exceeded by that share), never averages of percentiles.
 WITH stages AS (
     SELECT run_id, engine, instrument_id, order_type,
         unnest([
             {'stage': 'sent_to_acknowledged', 'ns': ts_acknowledged - ts_sent},
             {'stage': 'acknowledged_to_fill', 'ns': ts_first_fill - ts_acknowledged},
-            {'stage': 'sent_to_fill', 'ns': ts_first_fill - ts_sent}
+            {'stage': 'sent_to_fill', 'ns': ts_first_fill - ts_sent},
+            {'stage': 'sent_to_venue', 'ns': ts_venue_acknowledged - ts_sent},
+            {'stage': 'venue_to_fill_known', 'ns': ts_first_fill - ts_venue_first_fill}
         ], recursive := true)
     FROM core.order_lifecycle
 )

@@ -1,4 +1,4 @@
-"""Hand-worked lives of orders at the simulated venue; prices in ticks, times in ms after the start."""
+"""Hand-worked lives of orders from intent to fill; prices in ticks, times in ms after the start."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from chimera_platform.coordinator import Coordinator, CoordinatorOutput
 from chimera_platform.execution.records import ENGINE_COUNT, Liquidity, OrderReason, OrderStatus
 from chimera_platform.market.events import EventFlag, StatusCode
 from chimera_platform.market.instruments import Universe
-from chimera_platform.simulation.venue import VenueSettings
+from chimera_platform.simulation.exchange.settings import VenueSettings
 from tests.reference.coordinator_streams import MILLISECOND, START, CoordinatorSections, instrument
 from tests.reference.market_script import BUY, SELL, MarketScript
 
@@ -20,7 +20,8 @@ UNIVERSE = Universe([instrument("X", tick_size="0.5", fees=FEES)])
 
 
 def coordinator(latency_ms: int = 5, **venue: Any) -> Coordinator:
-    settings = VenueSettings(order_latency_ns=latency_ms * MILLISECOND, **{"protection_ppm": 50_000, **venue})
+    latencies = {"order_latency_ns": latency_ms * MILLISECOND, "report_latency_ns": 0}
+    settings = VenueSettings(**{**latencies, "protection_ppm": 50_000, **venue})
     return Coordinator(UNIVERSE, CoordinatorSections(venue=settings))
 
 
