@@ -30,6 +30,12 @@ STOPS = (OrderType.STOP, OrderType.STOP_LIMIT)
 ALGORITHMS = (OrderType.TWAP, OrderType.VWAP)
 IN_FLIGHT, WAITING, WORKING, DONE = "in flight", "waiting", "working", "done"
 _MASK = 2**64 - 1
+# What of a report counts; the price of what is neither NEW, TRADE nor REPLACED is nobody's.
+FIELDS = (
+    "order_no", "exec_no", "ts_venue", "ts_received", "lots", "size", "filled", "bid_price", "ask_price", "reason",
+    "kind", "liquidity", "side",
+)  # fmt: skip
+PRICED = (ReportKind.NEW, ReportKind.TRADE, ReportKind.REPLACED)
 
 
 def uniform(seed: int, counter: int) -> float:
@@ -587,3 +593,12 @@ class NaiveExchange:
             self.book.apply(event)
             self.after(event, ts)
         return self.reports
+
+
+def plain(reports: Any) -> list[dict[str, int]]:
+    """Reports as dictionaries of what counts of them."""
+    rows = []
+    for report in reports:
+        row = {name: int(report[name]) for name in FIELDS}
+        rows.append({**row, "price": int(report["price"]) if row["kind"] in PRICED else 0})
+    return rows

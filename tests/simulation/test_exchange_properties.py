@@ -33,14 +33,9 @@ from chimera_platform.market.book import apply_event, is_tradable, new_books
 from chimera_platform.market.events import EVENT_DTYPE, EventFlag, EventKind, StatusCode
 from chimera_platform.simulation.exchange.order_script import ScriptAction, run_script_on_events
 from chimera_platform.simulation.exchange.settings import SelfTradePrevention, VenueSettings
-from tests.reference.exchange import NaiveExchange
+from tests.reference.exchange import NaiveExchange, plain
 from tests.reference.exchange_scripts import MILLISECOND, START, ladders, markets, records, scripts, venues
 
-FIELDS = (
-    "order_no", "exec_no", "ts_venue", "ts_received", "lots", "size", "filled", "bid_price", "ask_price", "reason",
-    "kind", "liquidity", "side",
-)  # fmt: skip
-PRICED = (ReportKind.NEW, ReportKind.TRADE, ReportKind.REPLACED)
 ENDS = (ReportKind.CANCELLED, ReportKind.REJECTED, ReportKind.EXPIRED)
 feeds = st.sampled_from(("l1", "l2", "l3"))
 quick = settings(
@@ -70,15 +65,6 @@ class Case:
 def cases(draw: st.DrawFn, **fixed: Any) -> Case:
     events = draw(feeds.flatmap(markets))
     return Case(events, draw(scripts(np.unique(events["ts_event"]).tolist())), draw(venues(**fixed)))
-
-
-def plain(reports: Any) -> list[dict[str, int]]:
-    """Reports as dictionaries of what counts of them."""
-    rows = []
-    for report in reports:
-        row = {name: int(report[name]) for name in FIELDS}
-        rows.append({**row, "price": int(report["price"]) if row["kind"] in PRICED else 0})
-    return rows
 
 
 def reports_are_those_of_the_naive_exchange(case: Case) -> None:
@@ -208,7 +194,7 @@ INVARIANTS: tuple[Callable[[Case], None], ...] = (
 
 
 @given(case=cases())
-@settings(quick, max_examples=75)
+@settings(quick, max_examples=200)
 def test_every_invariant_holds_whatever_is_sent_to_whatever_market(case: Case) -> None:
     for holds in INVARIANTS:
         holds(case)

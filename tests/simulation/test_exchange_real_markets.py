@@ -15,8 +15,7 @@ from chimera_platform.market.instruments import load_instruments
 from chimera_platform.market.sources import open_source
 from chimera_platform.simulation.exchange.order_script import SCRIPT_DTYPE, ScriptAction, run_script_on_events
 from chimera_platform.simulation.exchange.settings import QueueModel, SelfTradePrevention, VenueSettings
-from tests.reference.exchange import NaiveExchange
-from tests.simulation.test_exchange_properties import plain
+from tests.reference.exchange import NaiveExchange, plain
 
 pytestmark = pytest.mark.real_data
 MILLISECOND = 1_000_000
