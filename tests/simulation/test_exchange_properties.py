@@ -202,7 +202,7 @@ def test_every_invariant_holds_whatever_is_sent_to_whatever_market(case: Case) -
 
 @pytest.mark.slow
 @given(case=cases())
-@settings(quick, max_examples=3_000)
+@settings(quick, max_examples=1_500)
 def test_every_invariant_holds_in_thousands_of_markets(case: Case) -> None:
     for holds in INVARIANTS:
         holds(case)
