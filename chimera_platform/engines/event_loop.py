@@ -37,7 +37,8 @@ from chimera_platform.market.book import (
 )
 from chimera_platform.market.events import EventFlag
 from chimera_platform.market.instruments import INSTRUMENT_DTYPE
-from chimera_platform.microstructure.feature_vector import ofi_norm_now, write_features
+from chimera_platform.microstructure.feature_names import FEATURE_COUNT
+from chimera_platform.microstructure.feature_vector import ofi_norm_now, write_decision_features, write_features
 from chimera_platform.microstructure.features import (
     FEATURE_STATE_DTYPE,
     FEATURE_WINDOWS_DTYPE,
@@ -147,9 +148,12 @@ def write_due(
     out: Any,
     rows: int,
 ) -> int:
-    """Let the engines that are due write their intents from ``out[rows]`` on; return the rows then in use."""
+    """Let the engines that are due write their intents from ``out[rows]`` on; return the rows then in use.
+
+    Most that are due want nothing in the end: the features that decide it come first, the others for an intent.
+    """
     before = rows
-    write_features(state.features, state.windows, book, params.microprice, vector)
+    write_decision_features(state.features, state.windows, book, params.microprice, vector)
     if due & _HFT:
         rows += hft_step(
             params.hft, state.hft, state.memory, params.instrument, event, event_no, book, vector, out, rows
@@ -164,6 +168,10 @@ def write_due(
             params.instrument, event, event_no, book, vector, out, rows,
         )  # fmt: skip
     if rows > before:
+        write_features(state.features, state.windows, book, params.microprice, vector)
+        for row in range(before, rows):
+            for k in range(FEATURE_COUNT):
+                out[row].features[k] = vector[k]
         _finish_intents(params, state.regime, inputs, nodes, roots, out[before:rows])
     forget_news(state.memory)
     return rows

@@ -47,6 +47,18 @@ _VPIN, _TRADE_IMBALANCE_VOLUME = int(Feature.VPIN), int(Feature.TRADE_IMBALANCE_
 _OFI_NORM_VOLUME, _VOL_VOLUME = int(Feature.OFI_NORM_VOLUME), int(Feature.REALISED_VOL_VOLUME)
 _RETURN_VOLUME = int(Feature.PRICE_RETURN_VOLUME_10)
 
+DECISION_FEATURES = (
+    Feature.QUEUE_IMBALANCE,
+    Feature.MICROPRICE_EDGE,
+    Feature.FITTED_MICROPRICE_EDGE,
+    Feature.OFI_NORM_10S,
+    Feature.TRADE_IMBALANCE_10S,
+    Feature.VWAP_DEVIATION,
+    Feature.MID_RETURN_10S,
+    Feature.REALISED_VOL_60S,
+)
+"""What the engines read of the vector before they want anything; an intent has all of it."""
+
 
 @record_kernel
 def _ratio(numerator: float, denominator: float) -> Any:
@@ -196,3 +208,21 @@ def write_features(state: Any, windows: Any, book: Any, microprice: Any, out: An
     _write_flow(state, windows, out)
     out[_INTENSITY] = 0.1 * (book.events - windows.steps[state.short_tail & _STEP_MASK].events)
     _write_trades(state, windows, out)
+
+
+@record_kernel
+def write_decision_features(state: Any, windows: Any, book: Any, microprice: Any, out: Any) -> None:
+    """Write those features alone that engines decide on, :data:`DECISION_FEATURES`, of a tradable book.
+
+    They are what :func:`write_features` writes, whose parameters these are; the others in ``out`` are left as they are.
+    """
+    evaluate_seconds(state.seconds, windows)
+    bid, bid_size, ask, ask_size = best_bid(book), best_bid_size(book), best_ask(book), best_ask_size(book)
+    _write_touch(state, bid, bid_size, ask, ask_size, out)
+    out[_FITTED_EDGE] = _ratio(0.5 * fitted_adjustment(microprice, bid, bid_size, ask, ask_size), float(ask - bid))
+    out[_OFI_NORM] = ofi_norm_now(state, windows)
+    before = state.flow_before
+    buy, sell = state.buy_total - before.buy, state.sell_total - before.sell
+    out[_TRADE_IMBALANCE_10S] = _ratio(buy - sell, buy + sell)
+    out[_MID_RETURN] = state.seconds.mid_return
+    out[_VOL_60S] = state.seconds.vol[1]
