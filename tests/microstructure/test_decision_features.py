@@ -1,4 +1,4 @@
-"""Invariant: what engines decide on is, bit for bit, what the whole feature vector says, however often either is asked."""
+"""Invariant: what engines decide on is, bit for bit, what the whole feature vector says, however often they ask."""
 
 from __future__ import annotations
 
