@@ -79,6 +79,17 @@ def _may_cross(rules: int, order: Any) -> bool:
 
 
 @compiled
+def _levels_before(book: Any, sides: Any, side: int, price: int) -> int:
+    """Return how many levels of the opposite side are better for an order of ``side`` than ``price``; 2: or more."""
+    other, found = 1 - row_of(side), 0
+    at = sides[other].best
+    while side * (price - at) > 0 and found < 2:
+        found += 1 if book[other, at] > 0 else 0
+        at += side
+    return found
+
+
+@compiled
 def _cross(
     orders: Any, book: Any, taken: Any, sides: Any, fills: Any, count: Any, rules: int, side: int, ts: int
 ) -> None:
@@ -86,7 +97,7 @@ def _cross(
     other = 1 - row_of(side)
     if sides[other].levels == 0:
         return
-    k, touch = next_in_line(orders, side, -1), sides[other].best
+    k, touch, is_kept = next_in_line(orders, side, -1), sides[other].best, False
     while k >= 0:
         order, following = orders[k], next_in_line(orders, side, k)
         lots = order.size - order.filled if side * (order.price - touch) >= 0 else 0
@@ -95,9 +106,20 @@ def _cross(
         _fill(orders, fills, count, k, lots, order.price, 1, ts)
         if rules & _FILL_MOVES and lots > 0:
             touch = order.price
+            # put back to what it was before the last level that the fill looked at
+            is_kept = _levels_before(book, sides, side, touch) >= 2
         k = following
-    if touch != sides[other].best and count_resting(orders) == 0:  # nobody is left whose turn would put it back
+    if touch != sides[other].best and (is_kept or count_resting(orders) == 0):  # or nobody left to put it back
         sides[other].touch = touch
+
+
+@compiled
+def look_again(orders: Any, book: Any, taken: Any, sides: Any, fills: Any, count: Any, rules: int, ts: int) -> None:
+    """After a message to the venue, under FILL_MOVES_TOUCH: the touch is the book's, and crossed orders fill."""
+    sides[0].touch, sides[1].touch = sides[0].best, sides[1].best
+    if rules & _FILL_MOVES:
+        for side in (1, -1):
+            _cross(orders, book, taken, sides, fills, count, rules, side, ts)
 
 
 @compiled
@@ -154,9 +176,6 @@ def arrive(
         order.ahead = shown_at(book, sides, rules, side, order.price)
         order.level = order.ahead
         order.traded = 0.0
-        if rules & _MOVES_TOUCH:
-            _cross(orders, book, taken, sides, fills, count, rules, side, ts)
-    sides[0].touch, sides[1].touch = sides[0].best, sides[1].best
 
 
 @compiled

@@ -13,6 +13,7 @@ from benchmarks.peers.fills_rule_matching import (
     end_source_event,
     has_level,
     is_tradable,
+    look_again,
     meet_print,
     note_print,
     refresh_taken,
@@ -59,12 +60,13 @@ def _let_pass(
     """Do what is due before ``ts``, in the order of time; return the last priority given."""
     k = _due(orders, ts)
     while k >= 0:
+        when = orders[k].cancel_ts
         if orders[k].state == IN_FLIGHT:
-            priority += 1
-            arrive(orders, book, taken, sides, fills, count, rules, k, priority, orders[k].arrive_ts)
+            priority, when = priority + 1, orders[k].arrive_ts
+            arrive(orders, book, taken, sides, fills, count, rules, k, priority, when)
         else:
             orders[k].state = DONE
-            sides[0].touch, sides[1].touch = sides[0].best, sides[1].best
+        look_again(orders, book, taken, sides, fills, count, rules, when)
         k = _due(orders, ts)
     return priority
 
