@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from chimera_platform.kernels import kernel, record_kernel
+from chimera_platform.kernels import record_kernel
 from chimera_platform.market.bars import TIMEFRAMES, open_time
 
 RANGE_BARS_MAX = 64
