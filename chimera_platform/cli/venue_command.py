@@ -33,9 +33,9 @@ class _CountedSource:
 def _settings(config: Path | None, venue: str) -> VenueSettings:
     """Return how the instrument's venue treats orders, from the configuration."""
     from chimera_platform.configuration import load_configuration
-    from chimera_platform.simulation.exchange.settings import VenueSettings
 
-    return VenueSettings.model_validate(load_configuration(config).venue.model_dump())
+    configuration = load_configuration(config)
+    return configuration.venues.get(venue, configuration.venue)
 
 
 def venue(
