@@ -66,7 +66,7 @@ def rebatch(chunks: Chunks, batch_size: int, start: int) -> Chunks:
             yield np.concatenate(pending)
             pending, count = [], 0
         while chunk.size - position >= batch_size:
-            yield chunk[position : position + batch_size].copy()
+            yield chunk[position : position + batch_size]
             position += batch_size
         if position < chunk.size:
             pending, count = [chunk[position:]], chunk.size - position

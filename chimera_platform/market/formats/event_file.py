@@ -136,8 +136,9 @@ def _chunks(path: Path, file: pq.ParquetFile, numbers: np.ndarray[Any, Any]) -> 
         except (pa.ArrowException, OSError) as error:
             raise DataError(f"{path}: damaged Parquet file ({error}); fetch it again") from error
         columns = [_column(path, table, name) for name in _NAMES]
-        events = np.empty(table.num_rows, EVENT_DTYPE)
-        count, fault, row = _lay_out(*columns, numbers, last, events)
+        events = np.empty(len(rest) + table.num_rows, EVENT_DTYPE)
+        events[: len(rest)] = rest
+        count, fault, row = _lay_out(*columns, numbers, last, len(rest), events)
         if fault:
             name = _FAULTS[int(fault)]
             value = columns[_NAMES.index(name)][row]
@@ -146,10 +147,9 @@ def _chunks(path: Path, file: pq.ParquetFile, numbers: np.ndarray[Any, Any]) -> 
         if table.num_rows:
             last = int(columns[0][-1])
         end = int(_end_of_last(events, count))
-        chunk = np.concatenate([rest, events[:end]]) if len(rest) and end else events[:end]
-        rest = events[end:count].copy() if end else np.concatenate([rest, events[:count]])
-        if len(chunk):
-            yield chunk
+        rest = events[end:count].copy()
+        if end:
+            yield events[:end]
     if len(rest):
         yield rest
 
@@ -183,18 +183,20 @@ def _lay_out(
     side: Any,
     numbers: Any,
     last: int,
+    start: int,
     events: Any,
 ) -> Any:
-    """Write the rows of wanted instruments as records; return (rows written, fault, its row), fault 0 for none.
+    """Write the rows of wanted instruments as records; return (end of the records, fault, its row), fault 0 for none.
 
     Parameters
     ----------
     ts_event, … : the columns, shape (n,).
     numbers : instrument_id of the run by that of the file, -1 for one that is not wanted.
     last : the time of the row before.
-    events : EVENT_DTYPE (n,), filled from its beginning.
+    start : index of the first record to write.
+    events : EVENT_DTYPE (start + n,).
     """
-    count = 0
+    count = start
     for i in range(ts_event.shape[0]):
         ts = ts_event[i]
         if ts < last:
