@@ -10,7 +10,7 @@ import pytest
 from benchmarks.streaming_memory import run_apart, write_tiled
 from chimera_platform.warm_up import warm_up
 
-LIMIT_MB = 600
+LIMIT_MB = 700
 
 
 @pytest.mark.slow
