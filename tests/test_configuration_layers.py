@@ -130,3 +130,13 @@ def test_a_setting_of_the_command_line_makes_another_run(tmp_path: Path) -> None
         patch.setenv("CHIMERA_HFT__COOLDOWN_NS", "7")
         assert deployment.Deployment(tmp_path, feed=feed).run_id != before
     assert deployment.Deployment(tmp_path, feed=feed).run_id == before
+
+
+def test_a_venue_of_its_own_is_named_as_instruments_name_it(tmp_path: Path) -> None:
+    path = written(tmp_path, "[venues.OANDA]\norder_latency_ns = 1\nseed = 3\n")
+    environ = {"CHIMERA_VENUES__OANDA__ORDER_LATENCY_NS": "2", "CHIMERA_VENUES__COMEX__SEED": "4"}
+    found, origins = explained_configuration(path, environ)
+    assert (found.venues["OANDA"].order_latency_ns, found.venues["OANDA"].seed, found.venues["COMEX"].seed) == (2, 3, 4)
+    assert origins["venues", "OANDA", "order_latency_ns"] == "$CHIMERA_VENUES__OANDA__ORDER_LATENCY_NS"
+    with pytest.raises(ConfigurationError, match=r"'venues\.OANDA\.speed'"):
+        load_configuration(path, {"CHIMERA_VENUES__OANDA__SPEED": "2"})
