@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from typing import Any
 
 import numpy as np
@@ -261,3 +262,39 @@ def test_positions_are_marked_at_the_start_at_fills_and_once_an_interval() -> No
     assert marks["value_nanos"][ENGINE_COUNT + 1] == 10 * (1001 + 61) * 500_000_000
     steps = np.diff(marks["equity_nanos"][ENGINE_COUNT:])
     assert steps.tolist() == [10 * d * 500_000_000 for d in (61, 60, 60)]
+
+
+def test_a_fill_moves_money_and_reservation_when_its_report_is_received_not_when_it_happens() -> None:
+    its = coordinator(latency_ms=5, report_latency_ns=20 * MILLISECOND)
+    script = MarketScript().quote(0, 1000, 1002).intent(BUY, 10).quote(9, 1000, 1002).quote(24, 1010, 1012)
+    before = script.run(its)
+    assert len(before.fills) == 0
+    assert its.state.positions["lots"].tolist() == [[0] * ENGINE_COUNT]
+    assert its.state.account["exposure_nanos"][0] == 10 * 1002 * 500_000_000
+    assert its.state.exchange_orders["filled"][0, 0] == 10
+    script.quote(25, 1010, 1012)
+    output = script.run(coordinator(latency_ms=5, report_latency_ns=20 * MILLISECOND))
+    fill = output.fills[0]
+    assert ((fill["ts_venue"] - START) / MILLISECOND, (fill["ts_event"] - START) / MILLISECOND) == (5, 25)
+    assert (fill["bid_price"], fill["ask_price"], fill["price"]) == (1000, 1002, 1002)
+    assert life(output) == [(OrderStatus.PENDING_NEW, 0, 0), (OrderStatus.NEW, 25, 0), (OrderStatus.FILLED, 25, 10)]
+
+
+def test_a_snapshot_taken_while_reports_are_on_their_way_loses_none() -> None:
+    script = MarketScript().quote(0, 1000, 1002).intent(BUY, 10).quote(9, 1000, 1002)
+    its = coordinator(report_latency_ns=20 * MILLISECOND)
+    script.run(its)
+    other = coordinator(report_latency_ns=20 * MILLISECOND)
+    other.restore(pickle.loads(pickle.dumps(its.snapshot())))
+    assert other.state_hash() == its.state_hash()
+    later = MarketScript().quote(40, 1001, 1003)
+    assert [trades(later.run(each)) for each in (its, other)] == [[(25, 1002, 10, Liquidity.TAKER)]] * 2
+
+
+def test_what_the_entry_fills_while_the_exit_is_on_its_way_is_closed_by_a_further_exit() -> None:
+    script = MarketScript().ladder(0, {99: 50, 95: 90}, {101: 4}).intent(BUY, 10, limit=101, stop_distance=3)
+    script.level(16, BUY, 99, 0).level(17, SELL, 101, 6).level(40, SELL, 102, 9).level(60, SELL, 103, 9)
+    output = script.level(90, SELL, 104, 9).run(coordinator(report_latency_ns=10 * MILLISECOND))
+    exits = output.orders[(output.orders["is_exit"] == 1) & (output.orders["status"] == OrderStatus.PENDING_NEW)]
+    assert exits["size"].tolist() == [4, 2]
+    assert output.fills["position_after"].tolist()[-1] == 0
