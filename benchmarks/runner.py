@@ -19,7 +19,7 @@ BENCHMARKS = {
     "sweep": "How long do 1,000 parameter sets over a real day take, and how much of it do two workers save?",
     "queue_models": "How far is each queue model's time to fill from the exact one, on a real day of orders?",
     "monte_carlo": "How long do 1,000 resampled paths of 10,000 trades take?",
-    "streaming_memory": "In what memory does a backtest stream 50 million events from Parquet, and how fast is it read?",
+    "streaming_memory": "In what memory does a backtest stream 50 million events from Parquet, how fast are they read?",
     "model_score": "What does one score of the signal model cost inside the decision path, beside XGBoost's own?",
     "read_files": "How many events a second do the loaders deliver, from file to record?",
     "live_latency": "How long is one event under way in the live flow, from feed to decision?",

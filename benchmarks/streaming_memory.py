@@ -1,4 +1,4 @@
-"""In what memory does a backtest stream 50 million events from Parquet, and how fast is it read?
+"""In what memory does a backtest stream 50 million events from Parquet, how fast are they read?
 
 The simulated stream is laid end to end, each time some days later, into one Parquet file of events as they are, in
 the system's folder for temporary files. A process of its own reads it through the whole decision path and writes
