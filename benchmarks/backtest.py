@@ -15,7 +15,7 @@ from benchmarks.figures import Figure, Scale, timed
 from benchmarks.streams import BATCH, EventStream, streams
 from chimera_platform.configuration import Configuration
 from chimera_platform.decision_path import DecisionPath
-from chimera_platform.simulation.fused import FusedPath
+from chimera_platform.simulation.backtest.fused import FusedPath
 
 GOAL_EVENTS_PER_SECOND = 5e6
 

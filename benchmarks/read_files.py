@@ -8,7 +8,7 @@ from benchmarks.figures import Figure, Scale, timed
 from benchmarks.streams import RECORDED, SIMULATOR, first_events, recorded_source
 from chimera_platform.market.instruments import load_instruments
 from chimera_platform.market.sources import EventSource
-from chimera_platform.simulation.market import SimulatedMarket
+from chimera_platform.simulation.market.simulator import SimulatedMarket
 
 
 def measure(scale: Scale) -> Iterator[Figure]:

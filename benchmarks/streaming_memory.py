@@ -101,7 +101,7 @@ def _resident_mb() -> float:
 
 def _run(path: Path, folder: Path) -> dict[str, float]:
     from chimera_platform.configuration import Configuration
-    from chimera_platform.simulation.backtest import run_backtest
+    from chimera_platform.simulation.backtest.run import run_backtest
 
     resident: list[float] = []
     began, cpu_began = time.perf_counter(), time.process_time()

@@ -14,7 +14,7 @@ import numpy as np
 from chimera_platform.market.events import EVENT_DTYPE
 from chimera_platform.market.instruments import Universe, load_instruments
 from chimera_platform.market.sources import EventSource, open_source
-from chimera_platform.simulation.market import SimulatedMarket
+from chimera_platform.simulation.market.simulator import SimulatedMarket
 
 Array = np.ndarray[Any, Any]
 

@@ -14,8 +14,8 @@ from collections.abc import Iterator
 from benchmarks.figures import Figure, Scale
 from benchmarks.streams import recorded, simulator
 from chimera_platform.configuration import Configuration, with_parameters
-from chimera_platform.simulation.parameter_sets import random_sets
-from chimera_platform.simulation.sweep import HeldEvents, run_sweep
+from chimera_platform.simulation.backtest.parameter_sets import random_sets
+from chimera_platform.simulation.backtest.sweep import HeldEvents, run_sweep
 
 EVENTS, SETS = 100_000, 1_000
 GOAL_SECONDS = 30.0

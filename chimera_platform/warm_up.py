@@ -22,14 +22,14 @@ from chimera_platform.kernels import cache_root, source_fingerprint
 logger = logging.getLogger(__name__)
 
 _PACKAGE = Path(__file__).resolve().parent
-_ENTRANCES = ("decision_path.py", "simulation/market.py")  # every kernel of the live flow stands below these
+_ENTRANCES = ("decision_path.py", "simulation/market/simulator.py")  # every kernel of the live flow stands below these
 _STAGES = (
     ("engines, and beside them market and coordinator", ("engines", "coordinator")),
     ("what they have in common", ("whole",)),
 )
 """What is compiled in turn: what it is called, and the processes that compile it side by side."""
 
-_BACKTEST_ENTRANCES = ("simulation/fused.py",)
+_BACKTEST_ENTRANCES = ("simulation/backtest/fused.py",)
 _BACKTEST_STAGES = (("all of it in one loop, for backtests", ("backtest",)),)
 
 _FEED = "sim://?symbols=XAUUSD,XAGUSD&seed=1&days=1"
@@ -100,7 +100,7 @@ def _compile(job: str) -> None:
     source = open_feed(_FEED, load_instruments()).source
     events = next(iter(source.batches(_EVENTS)))
     if job == "backtest":
-        from chimera_platform.simulation.fused import FusedPath
+        from chimera_platform.simulation.backtest.fused import FusedPath
 
         FusedPath(source.universe, Configuration()).run(events, 0)
         return

@@ -31,9 +31,9 @@ from chimera_platform.market.instruments import load_instruments
 from chimera_platform.market.sources import EventSource, open_source
 from chimera_platform.portfolio.performance import trades_of
 from chimera_platform.releases import Release
-from chimera_platform.simulation.backtest import BacktestResult, run_backtest
-from chimera_platform.simulation.market import SimulatedMarket
-from chimera_platform.simulation.out_tables import GROUP_ROWS, OutTables
+from chimera_platform.simulation.backtest.out_tables import GROUP_ROWS, OutTables
+from chimera_platform.simulation.backtest.run import BacktestResult, run_backtest
+from chimera_platform.simulation.market.simulator import SimulatedMarket
 from chimera_platform.simulation.report import write_report
 
 MARKET = SimulatedMarket.from_url("sim://?symbols=XAUUSD,XAGUSD&seed=9&days=1", load_instruments())

@@ -21,7 +21,7 @@ from chimera_platform.execution.records import INTENT_DTYPE, Engine
 from chimera_platform.market.events import EVENT_DTYPE
 from chimera_platform.market.instruments import load_instruments
 from chimera_platform.releases import Release
-from chimera_platform.simulation.market import SimulatedMarket
+from chimera_platform.simulation.market.simulator import SimulatedMarket
 
 MARKET = SimulatedMarket.from_url("sim://?symbols=XAUUSD,XAGUSD&seed=7&days=1", load_instruments())
 EVENTS_COUNT = 30_000

@@ -18,7 +18,7 @@ from benchmarks.peers.runners import HERE, PeerRunner, Run, Runner, our_runners
 from benchmarks.streams import EventStream, first_events, recorded
 from chimera_platform.errors import ChimeraError
 from chimera_platform.market.instruments import load_instruments
-from chimera_platform.simulation.market import SimulatedMarket
+from chimera_platform.simulation.market.simulator import SimulatedMarket
 
 ROUNDS = 5
 _SIMULATOR = "sim://?symbols=XAUUSD&seed=7&days=10"

@@ -17,7 +17,7 @@ from chimera_platform.workdir import WorkDir
 if TYPE_CHECKING:
     from chimera_platform.market.sources import EventSource
     from chimera_platform.releases import Release
-    from chimera_platform.simulation.deciding import Change
+    from chimera_platform.simulation.backtest.deciding import Change
 
 V1_ENGINES = {"hft": {"version": 1}, "structure": {"version": 1}, "order_flow": {"enabled": 0}}
 """Parameters under which the first version's engines decide: the spread trigger and the crossing averages, alone."""
@@ -52,7 +52,7 @@ def backtest(
     from chimera_platform.configuration import load_configuration, with_parameters
     from chimera_platform.execution.records import OrderStatus
     from chimera_platform.portfolio.monte_carlo import without_curves
-    from chimera_platform.simulation.backtest import run_backtest
+    from chimera_platform.simulation.backtest.run import run_backtest
     from chimera_platform.simulation.report import write_report
     from chimera_platform.warm_up import warm_up
 
@@ -95,7 +95,7 @@ def _releases(
 ) -> tuple[Release | None, list[Change]]:
     """Return the first release and the later changes by event: the named one alone, or those of a journal."""
     from chimera_platform.releases import ReleaseStore, release_loader
-    from chimera_platform.simulation.deciding import Change
+    from chimera_platform.simulation.backtest.deciding import Change
 
     if release_id is not None:
         return release_loader(ReleaseStore(folders.releases), use_model)(release_id), []

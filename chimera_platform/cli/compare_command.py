@@ -18,8 +18,8 @@ from chimera_platform.workdir import WorkDir
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from chimera_platform.simulation.comparison import MarketOutcome, Releases
-    from chimera_platform.simulation.comparison_page import Compared
+    from chimera_platform.simulation.comparison.compare import MarketOutcome, Releases
+    from chimera_platform.simulation.comparison.page import Compared
 
 
 def compare(
@@ -48,11 +48,11 @@ def compare(
     """
     from chimera_platform.configuration import load_configuration
     from chimera_platform.market.instruments import load_instruments
-    from chimera_platform.simulation.comparison import compare as run_all
-    from chimera_platform.simulation.comparison_markets import recorded_market, simulated_markets
-    from chimera_platform.simulation.comparison_page import evaluated, page
-    from chimera_platform.simulation.comparison_plot import draw_effects
-    from chimera_platform.simulation.comparison_variants import plan
+    from chimera_platform.simulation.comparison.compare import compare as run_all
+    from chimera_platform.simulation.comparison.markets import recorded_market, simulated_markets
+    from chimera_platform.simulation.comparison.page import evaluated, page
+    from chimera_platform.simulation.comparison.plot import draw_effects
+    from chimera_platform.simulation.comparison.variants import plan
     from chimera_platform.warm_up import warm_up
 
     known, base = load_instruments(instruments), load_configuration(config)
@@ -92,7 +92,7 @@ def compare(
 def _releases(folders: WorkDir, release_id: str | None) -> Releases:
     """Return the named release without and with its model."""
     from chimera_platform.releases import ReleaseStore, release_loader
-    from chimera_platform.simulation.comparison import Releases
+    from chimera_platform.simulation.comparison.compare import Releases
 
     if release_id is None:
         return Releases()
@@ -122,7 +122,7 @@ def _write_rows(path: Path, outcomes: Sequence[MarketOutcome]) -> int:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    from chimera_platform.simulation.comparison import rows_of
+    from chimera_platform.simulation.comparison.compare import rows_of
 
     table = pa.table(rows_of(outcomes))
     partial = path.with_suffix(".partial")

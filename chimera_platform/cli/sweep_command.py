@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from chimera_platform.configuration import Configuration
-    from chimera_platform.simulation.parameter_sets import ParameterSet
-    from chimera_platform.simulation.sweep import DayResult
+    from chimera_platform.simulation.backtest.parameter_sets import ParameterSet
+    from chimera_platform.simulation.backtest.sweep import DayResult
 
 
 def sweep(
@@ -66,7 +66,7 @@ def sweep(
     """
     from chimera_platform.configuration import load_configuration, with_parameters
     from chimera_platform.portfolio.performance import METRIC_NAMES
-    from chimera_platform.simulation.sweep import DayResult, hold, run_days, run_sweep
+    from chimera_platform.simulation.backtest.sweep import DayResult, hold, run_days, run_sweep
     from chimera_platform.warm_up import warm_up
 
     if by not in METRIC_NAMES:
@@ -114,7 +114,7 @@ def sweep(
 def _sets(
     configuration: Configuration, grid: Path | None, sample: int | None, keys: str | None, seed: int
 ) -> list[ParameterSet]:
-    from chimera_platform.simulation.parameter_sets import grid_sets, random_sets
+    from chimera_platform.simulation.backtest.parameter_sets import grid_sets, random_sets
 
     if (grid is None) == (sample is None):
         raise typer.BadParameter("name either a --grid FILE or a number of sets to --sample", param_hint="--grid")

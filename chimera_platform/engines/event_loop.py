@@ -1,6 +1,6 @@
 """One instrument's half of the decision path, from event to intents, and the compiled loop over it.
 
-The loop that has the coordinator in it as well (:mod:`chimera_platform.simulation.fused_loop`) takes the same two
+The loop that has the coordinator in it too (:mod:`chimera_platform.simulation.backtest.fused_loop`) takes the same two
 steps at each event.
 """
 

@@ -43,7 +43,7 @@ def open_feed(url: str, instruments: Mapping[str, Instrument]) -> Feed:
     """
     scheme = url.partition(":")[0].lower() if ":" in url else ""
     if scheme == "sim":
-        from chimera_platform.simulation.market import SimulatedMarket
+        from chimera_platform.simulation.market.simulator import SimulatedMarket
 
         return Feed(SimulatedMarket.from_url(url, dict(instruments)))
     if scheme == "replay":

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from chimera_platform.kernels import kernel
-from chimera_platform.simulation.market_random import below, seeded_random, uniform
+from chimera_platform.simulation.market.random_numbers import below, seeded_random, uniform
 
 Array = np.ndarray[Any, Any]
 LEVEL = 0.95

@@ -8,7 +8,7 @@ import numpy as np
 
 from chimera_platform.learning.quotes import QUOTE_CHANGE_DTYPE, QuotePath
 from chimera_platform.market.sources import EventSource
-from chimera_platform.simulation.episodes import EpisodeKind
+from chimera_platform.simulation.market.episodes import EpisodeKind
 
 AGE_NS = 120_000_000_000  # an extreme that was reached first later than this before the run is young
 LOOK_BACK_NS = 1_800_000_000_000

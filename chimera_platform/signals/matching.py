@@ -30,7 +30,7 @@ from typing import Any
 import numpy as np
 
 from chimera_platform.signals.records import Detector
-from chimera_platform.simulation.episodes import EpisodeKind
+from chimera_platform.simulation.market.episodes import EpisodeKind
 
 Rows = np.ndarray[Any, Any]
 

@@ -21,7 +21,7 @@ from chimera_platform.signals.extremes import breaks_young_extreme
 from chimera_platform.signals.level_view import LevelView
 from chimera_platform.signals.matching import RULES, levels_of_stacks, match
 from chimera_platform.signals.records import DETECTION_DTYPE, Detector, Stage
-from chimera_platform.simulation.market import SimulatedMarket
+from chimera_platform.simulation.market.simulator import SimulatedMarket
 
 NULL_SETTINGS = {
     "sweeps_a_day": 0.0,

@@ -20,9 +20,9 @@ from chimera_platform.signals.extremes import breaks_young_extreme
 from chimera_platform.signals.matching import RULES
 from chimera_platform.signals.records import Detector
 from chimera_platform.signals.scorecard import NULL_SETTINGS, Matched, Score, confirmed, detect_all, match_all
-from chimera_platform.simulation.episodes import EpisodeKind, VolatilityRegime
-from chimera_platform.simulation.market import SimulatedMarket
-from chimera_platform.simulation.market_settings import MarketSettings
+from chimera_platform.simulation.market.episodes import EpisodeKind, VolatilityRegime
+from chimera_platform.simulation.market.settings import MarketSettings
+from chimera_platform.simulation.market.simulator import SimulatedMarket
 
 SYMBOLS = ("XAUUSD", "XAGUSD")
 DIFFICULTIES = (1, 2, 3)

@@ -17,7 +17,7 @@ from chimera_platform.signals.scorecard_markets import (
     ScoreRow,
     session_name,
 )
-from chimera_platform.simulation.episodes import VolatilityRegime
+from chimera_platform.simulation.market.episodes import VolatilityRegime
 
 NONE = "–"
 SESSIONS = tuple(session_name(s) for s in CitySession)

@@ -21,7 +21,7 @@ from chimera_platform.execution.records import Engine, IntentReason
 from chimera_platform.market.instruments import load_instruments
 from chimera_platform.signals.records import Stage
 from chimera_platform.signals.scorecard import detect_all
-from chimera_platform.simulation.market import SimulatedMarket
+from chimera_platform.simulation.market.simulator import SimulatedMarket
 
 URL = "sim://?days=1&rate=0.5&seed=21&sweeps_a_day=60&icebergs_a_day=60"
 

@@ -19,7 +19,7 @@ from chimera_platform.digest import RunDigest
 from chimera_platform.market.feeds import open_feed
 from chimera_platform.market.instruments import load_instruments
 from chimera_platform.market.sources import open_source
-from chimera_platform.simulation.backtest import run_backtest
+from chimera_platform.simulation.backtest.run import run_backtest
 from streaming.deployment import Deployment
 from streaming.run import run_flow
 from tests.e2e.flow_process import bytewax, chimera, journaled_events, kill, start, wait_until

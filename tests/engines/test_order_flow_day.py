@@ -50,7 +50,7 @@ from chimera_platform.signals.detectors import (
     update_detectors,
 )
 from chimera_platform.signals.records import Detector, Stage
-from chimera_platform.simulation.market import SimulatedMarket
+from chimera_platform.simulation.market.simulator import SimulatedMarket
 from tests.reference import random_market
 from tests.reference.order_flow import Frame, OrderFlow, Scene, Signal, Wanted
 from tests.reference.order_flow_desk import LEVEL_NAMES, configured

@@ -15,7 +15,7 @@ from chimera_platform.microstructure.feature_names import Feature
 from chimera_platform.microstructure.feature_stream import FeatureStream
 from chimera_platform.release_microprice import tables_of
 from chimera_platform.releases import ReleaseStore
-from chimera_platform.simulation.market import SimulatedMarket
+from chimera_platform.simulation.market.simulator import SimulatedMarket
 from pipelines.feature_replay import FeatureReplay
 
 KNOWN = load_instruments()

@@ -23,8 +23,8 @@ from chimera_platform.market.instruments import load_instruments
 from chimera_platform.regimes.names import Regime
 from chimera_platform.regimes.rules import REGIME_STATE_DTYPE, RegimeRuleSettings, new_regime_states, update_regime
 from chimera_platform.settings import to_record
-from chimera_platform.simulation.episodes import VolatilityRegime
-from chimera_platform.simulation.market import SimulatedMarket
+from chimera_platform.simulation.market.episodes import VolatilityRegime
+from chimera_platform.simulation.market.simulator import SimulatedMarket
 from tests.reference.regimes import Bar, regimes
 
 MINUTE = 60_000_000_000

@@ -18,8 +18,8 @@ from chimera_platform.signals.detector_stream import DetectorStream
 from chimera_platform.signals.detectors import DetectorSettings
 from chimera_platform.signals.records import Detector, Stage
 from chimera_platform.signals.scorecard import confirmed, score
-from chimera_platform.simulation.episodes import EpisodeKind
-from chimera_platform.simulation.market import SimulatedMarket
+from chimera_platform.simulation.market.episodes import EpisodeKind
+from chimera_platform.simulation.market.simulator import SimulatedMarket
 from tests.reference.detectors_absorption import absorptions
 from tests.reference.event_streams import Record, event_streams, make_events
 

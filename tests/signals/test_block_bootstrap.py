@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from chimera_platform.signals.block_bootstrap import bin_weights, interval, optimal_block_length, wilson_interval
-from chimera_platform.simulation.market_random import seeded_random, uniform
+from chimera_platform.simulation.market.random_numbers import seeded_random, uniform
 from tests.reference.forward_returns import block_length, replicate_counts
 
 

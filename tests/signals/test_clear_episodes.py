@@ -9,7 +9,7 @@ from chimera_platform.signals.extremes import breaks_young_extreme
 from chimera_platform.signals.records import Detector
 from chimera_platform.signals.scorecard import detect_all, match_all
 from chimera_platform.signals.scorecard_markets import SYMBOLS, settings_of
-from chimera_platform.simulation.market import SimulatedMarket
+from chimera_platform.simulation.market.simulator import SimulatedMarket
 
 DAYS = 6
 

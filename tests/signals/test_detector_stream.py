@@ -20,7 +20,7 @@ from chimera_platform.signals.detectors import DetectorSettings
 from chimera_platform.signals.icebergs import IcebergSettings
 from chimera_platform.signals.records import Detector, Stage
 from chimera_platform.signals.sweeps import SweepSettings
-from chimera_platform.simulation.market import SimulatedMarket
+from chimera_platform.simulation.market.simulator import SimulatedMarket
 from tests.reference.detectors_sweep_iceberg import detections as by_definition
 from tests.reference.event_streams import event_streams
 from tests.reference.random_market import depth, interleaved

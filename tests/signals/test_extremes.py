@@ -10,7 +10,7 @@ import pytest
 from chimera_platform.market.events import EVENT_DTYPE, EventFlag, EventKind
 from chimera_platform.market.instruments import Universe, load_instruments
 from chimera_platform.signals.extremes import breaks_young_extreme
-from chimera_platform.simulation.episodes import EPISODE_DTYPE, EpisodeKind
+from chimera_platform.simulation.market.episodes import EPISODE_DTYPE, EpisodeKind
 
 SECOND = 1_000_000_000
 START = 10_000

@@ -9,7 +9,7 @@ from chimera_platform.market.book import apply_events, new_books
 from chimera_platform.market.events import EVENT_DTYPE, EventFlag, EventKind
 from chimera_platform.market.instruments import load_instruments
 from chimera_platform.signals.level_view import LevelView
-from chimera_platform.simulation.market import SimulatedMarket
+from chimera_platform.simulation.market.simulator import SimulatedMarket
 from tests.reference.level_view import as_levels
 
 

@@ -15,7 +15,7 @@ from chimera_platform.signals.detector_stream import DetectorStream
 from chimera_platform.signals.directional import SIGNALS, SWEEP_REVERSAL, directions, signal_numbers
 from chimera_platform.signals.market_evidence import SymbolEvidence, gather_evidence
 from chimera_platform.signals.records import DETECTION_DTYPE, Detector, Stage
-from chimera_platform.simulation.market import SimulatedMarket
+from chimera_platform.simulation.market.simulator import SimulatedMarket
 
 URL = "sim://?symbols=XAUUSD,XAGUSD&seed=4&days=1&rate=0.4&sweeps_a_day=80"
 

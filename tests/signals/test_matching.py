@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from chimera_platform.signals.matching import RULES, MatchingRule, match
 from chimera_platform.signals.records import DETECTION_DTYPE, Detector, Stage
 from chimera_platform.signals.scorecard import match_all
-from chimera_platform.simulation.episodes import EPISODE_DTYPE, EpisodeKind
+from chimera_platform.simulation.market.episodes import EPISODE_DTYPE, EpisodeKind
 
 SECOND = 1_000_000_000
 

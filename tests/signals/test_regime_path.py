@@ -9,7 +9,7 @@ from chimera_platform.market.events import EventFlag
 from chimera_platform.market.instruments import load_instruments
 from chimera_platform.regimes.rules import RegimeRuleSettings
 from chimera_platform.signals.regime_path import UNKNOWN, RegimePath
-from chimera_platform.simulation.market import SimulatedMarket
+from chimera_platform.simulation.market.simulator import SimulatedMarket
 
 MINUTE = 60_000_000_000
 

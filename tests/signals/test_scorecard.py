@@ -14,8 +14,8 @@ from chimera_platform.signals.matching import RULES, match
 from chimera_platform.signals.records import DETECTION_DTYPE, Detector, Stage
 from chimera_platform.signals.scorecard import detect_all, score, scorecard
 from chimera_platform.signals.sweeps import SweepSettings
-from chimera_platform.simulation.episodes import EPISODE_DTYPE, EpisodeKind
-from chimera_platform.simulation.market import SimulatedMarket
+from chimera_platform.simulation.market.episodes import EPISODE_DTYPE, EpisodeKind
+from chimera_platform.simulation.market.simulator import SimulatedMarket
 
 MS = 1_000_000
 URL = "sim://?days=2&rate=0.5&seed=21&sweeps_a_day=60&icebergs_a_day=60"

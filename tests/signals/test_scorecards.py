@@ -27,8 +27,8 @@ from chimera_platform.signals.scorecard_markets import (
 )
 from chimera_platform.signals.scorecard_page import REGIMES, SESSIONS, shown, simulated_section, table
 from chimera_platform.signals.scorecards import main
-from chimera_platform.simulation.episodes import VolatilityRegime
-from chimera_platform.simulation.market import SimulatedMarket
+from chimera_platform.simulation.market.episodes import VolatilityRegime
+from chimera_platform.simulation.market.simulator import SimulatedMarket
 
 SECOND = 1_000_000_000
 URL = "sim://?symbols=XAUUSD,XAGUSD&days=1&rate=0.4&seed=5&sweeps_a_day=60&icebergs_a_day=0"

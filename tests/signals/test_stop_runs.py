@@ -16,7 +16,7 @@ from chimera_platform.signals.detector_stream import DetectorStream
 from chimera_platform.signals.detectors import DetectorSettings
 from chimera_platform.signals.records import Detector, Stage
 from chimera_platform.signals.stop_runs import StopRunSettings
-from chimera_platform.simulation.market import SimulatedMarket
+from chimera_platform.simulation.market.simulator import SimulatedMarket
 from tests.reference.detectors_stop_runs import stop_runs
 from tests.reference.event_streams import Record, event_streams, make_events
 

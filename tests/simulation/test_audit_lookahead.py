@@ -37,7 +37,7 @@ from chimera_platform.simulation.audit.moments import SourceEvents
 from chimera_platform.simulation.audit.oracle import Oracle
 from chimera_platform.simulation.audit.settings import AuditSettings
 from chimera_platform.simulation.audit.shifts import shifts
-from chimera_platform.simulation.sweep import HeldEvents, hold
+from chimera_platform.simulation.backtest.sweep import HeldEvents, hold
 from tests.simulation import audit_cheats as cheats
 
 SETTINGS = AuditSettings(cuts=9, future_events=2_000, shift_ms=(100,))

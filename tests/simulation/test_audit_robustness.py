@@ -41,9 +41,9 @@ from chimera_platform.simulation.audit.stress import (
     latency_stress,
     with_fees,
 )
-from chimera_platform.simulation.backtest import run_backtest
+from chimera_platform.simulation.backtest.run import run_backtest
+from chimera_platform.simulation.backtest.sweep import HeldEvents, hold
 from chimera_platform.simulation.exchange.settings import VenueSettings
-from chimera_platform.simulation.sweep import HeldEvents, hold
 
 SETTINGS = AuditSettings()
 _HAS_FEED_LATENCY = "feed_latency_ns" in latencies(Configuration().venue)

@@ -17,15 +17,15 @@ from chimera_platform.execution.records import Engine
 from chimera_platform.market.events import EVENT_DTYPE, EventFlag, EventKind
 from chimera_platform.market.instruments import Universe, load_instruments
 from chimera_platform.releases import Release
-from chimera_platform.simulation.comparison import MarketOutcome, Releases, compare, rows_of
-from chimera_platform.simulation.comparison_effects import effects
-from chimera_platform.simulation.comparison_markets import Market, recorded_market, simulated_markets
-from chimera_platform.simulation.comparison_page import evaluated, page
-from chimera_platform.simulation.comparison_plot import draw_effects
-from chimera_platform.simulation.comparison_statistics import difference
-from chimera_platform.simulation.comparison_variants import DOCUMENT, V1, V2, Plan, Role, Variant, plan
-from chimera_platform.simulation.market import SimulatedMarket
-from chimera_platform.simulation.sweep import HeldEvents
+from chimera_platform.simulation.backtest.sweep import HeldEvents
+from chimera_platform.simulation.comparison.compare import MarketOutcome, Releases, compare, rows_of
+from chimera_platform.simulation.comparison.effects import effects
+from chimera_platform.simulation.comparison.markets import Market, recorded_market, simulated_markets
+from chimera_platform.simulation.comparison.page import evaluated, page
+from chimera_platform.simulation.comparison.plot import draw_effects
+from chimera_platform.simulation.comparison.statistics import difference
+from chimera_platform.simulation.comparison.variants import DOCUMENT, V1, V2, Plan, Role, Variant, plan
+from chimera_platform.simulation.market.simulator import SimulatedMarket
 from tests.reference.planted_days import START_NS, planted_day
 
 BASE = Configuration()

@@ -13,8 +13,8 @@ from chimera_platform.coordinator import CoordinatorOutput
 from chimera_platform.decision_path import DecisionPath
 from chimera_platform.execution.records import MARK_DTYPE, Engine
 from chimera_platform.market.instruments import load_instruments
-from chimera_platform.simulation.comparison_days import chained_fall, day_ends, day_rows, days_with_events, fall
-from chimera_platform.simulation.market import SimulatedMarket
+from chimera_platform.simulation.comparison.days import chained_fall, day_ends, day_rows, days_with_events, fall
+from chimera_platform.simulation.market.simulator import SimulatedMarket
 
 INSTRUMENTS = load_instruments()
 MARKET = SimulatedMarket.from_url("sim://?symbols=XAUUSD,XAGUSD&seed=5&days=2&rate=0.15", INSTRUMENTS)

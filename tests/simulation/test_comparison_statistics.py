@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest
 
 from chimera_platform.signals.block_bootstrap import bin_weights, interval
-from chimera_platform.simulation.comparison_statistics import (
+from chimera_platform.simulation.comparison.statistics import (
     DAYS_MIN,
     difference,
     holm,

@@ -12,8 +12,8 @@ import pytest
 from chimera_platform.errors import ConfigurationError
 from chimera_platform.market.events import EVENT_DTYPE, EventFlag, EventKind
 from chimera_platform.market.instruments import load_instruments
-from chimera_platform.simulation.episodes import EpisodeKind
-from chimera_platform.simulation.market import SimulatedMarket
+from chimera_platform.simulation.market.episodes import EpisodeKind
+from chimera_platform.simulation.market.simulator import SimulatedMarket
 
 SECOND_NS = 10**9
 QUIET = "sim://?symbols=XAUUSD&days=1&seed=11&sweeps_a_day=0&icebergs_a_day=0&compressions_a_day=0"

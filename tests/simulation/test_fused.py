@@ -22,10 +22,10 @@ from chimera_platform.market.instruments import Universe, load_instruments
 from chimera_platform.market.sources import EventSource, open_source
 from chimera_platform.portfolio.market_path import MarketObserver, new_market_paths
 from chimera_platform.releases import Release
-from chimera_platform.simulation import fused
-from chimera_platform.simulation.fused import Arena, FusedPath
-from chimera_platform.simulation.market import SimulatedMarket
-from chimera_platform.simulation.sweep import hold
+from chimera_platform.simulation.backtest import fused
+from chimera_platform.simulation.backtest.fused import Arena, FusedPath
+from chimera_platform.simulation.backtest.sweep import hold
+from chimera_platform.simulation.market.simulator import SimulatedMarket
 from tests.engines.test_symbol_engines import QUOTES, UNIVERSE, model
 
 Array = np.ndarray[Any, Any]

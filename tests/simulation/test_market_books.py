@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from chimera_platform.market.book import apply_events, best_ask, best_bid, new_books
 from chimera_platform.market.events import EVENT_DTYPE, EventFlag, EventKind
 from chimera_platform.market.instruments import Universe, load_instruments
-from chimera_platform.simulation.market import OrderFlow, SimulatedMarket
-from chimera_platform.simulation.market_settings import MarketSettings
+from chimera_platform.simulation.market.settings import MarketSettings
+from chimera_platform.simulation.market.simulator import OrderFlow, SimulatedMarket
 from tests.reference.order_by_order_book import OrderByOrderBook
 
 INSTRUMENTS = load_instruments()

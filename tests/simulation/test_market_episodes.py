@@ -7,8 +7,8 @@ import pytest
 
 from chimera_platform.market.events import BUY, SELL, EventKind
 from chimera_platform.market.instruments import load_instruments
-from chimera_platform.simulation.episodes import EpisodeKind, VolatilityRegime
-from chimera_platform.simulation.market import SimulatedMarket
+from chimera_platform.simulation.market.episodes import EpisodeKind, VolatilityRegime
+from chimera_platform.simulation.market.simulator import SimulatedMarket
 from tests.reference.order_by_order_book import OrderByOrderBook
 
 URL = "sim://?days=2&rate=0.25&seed=21&sweeps_a_day=60&icebergs_a_day=60&sweep_levels=4&sweep_window_ms=30"

@@ -10,15 +10,15 @@ import pytest
 from chimera_platform.market.events import EventKind
 from chimera_platform.market.instruments import load_instruments
 from chimera_platform.settings import to_record
-from chimera_platform.simulation.market import SimulatedMarket
-from chimera_platform.simulation.market_random import power_law, seeded_random
-from chimera_platform.simulation.market_settings import MarketSettings
-from chimera_platform.simulation.order_flow import REACH
-from chimera_platform.simulation.order_flow_book import ASK, BID, FLOW_BOOK_DTYPE, add_order, clear_flow_book
-from chimera_platform.simulation.order_flow_quotes import cancel_weight, deep_price, pick_cancel
-from chimera_platform.simulation.stylised_facts import open_any
-from chimera_platform.simulation.stylised_facts_measures import Facts, facts_of
-from chimera_platform.simulation.stylised_facts_observation import observe
+from chimera_platform.simulation.facts.command import open_any
+from chimera_platform.simulation.facts.measures import Facts, facts_of
+from chimera_platform.simulation.facts.observation import observe
+from chimera_platform.simulation.market.order_flow import REACH
+from chimera_platform.simulation.market.own_book import ASK, BID, FLOW_BOOK_DTYPE, add_order, clear_flow_book
+from chimera_platform.simulation.market.quotes import cancel_weight, deep_price, pick_cancel
+from chimera_platform.simulation.market.random_numbers import power_law, seeded_random
+from chimera_platform.simulation.market.settings import MarketSettings
+from chimera_platform.simulation.market.simulator import SimulatedMarket
 
 PARAMETERS = to_record(MarketSettings())[0]
 TOUCH = 1_000

@@ -10,8 +10,8 @@ import pytest
 from chimera_platform.market.instruments import load_instruments
 from chimera_platform.microstructure.feature_names import Feature
 from chimera_platform.microstructure.feature_stream import FeatureStream
-from chimera_platform.simulation.episodes import VolatilityRegime
-from chimera_platform.simulation.market import SimulatedMarket
+from chimera_platform.simulation.market.episodes import VolatilityRegime
+from chimera_platform.simulation.market.simulator import SimulatedMarket
 
 DAY_NS, SECOND_NS = 86_400 * 10**9, 10**9
 REGIMES = tuple(int(r) for r in VolatilityRegime)

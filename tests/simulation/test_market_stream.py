@@ -9,8 +9,8 @@ from chimera_platform.errors import ConfigurationError
 from chimera_platform.market.events import EVENT_DTYPE, EventFlag, EventKind, StatusCode
 from chimera_platform.market.instruments import Universe, load_instruments
 from chimera_platform.market.sources import EventSource
-from chimera_platform.simulation.market import SimulatedMarket
-from chimera_platform.simulation.market_settings import MarketSettings
+from chimera_platform.simulation.market.settings import MarketSettings
+from chimera_platform.simulation.market.simulator import SimulatedMarket
 
 INSTRUMENTS = load_instruments()
 URL = "sim://?symbols=XAUUSD,XAGUSD&seed=3&days=2&rate=0.1"

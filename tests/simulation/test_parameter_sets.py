@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from chimera_platform.configuration import Configuration, with_parameters
 from chimera_platform.errors import ConfigurationError
-from chimera_platform.simulation.parameter_sets import DEFAULT_KEYS, grid_sets, random_sets
+from chimera_platform.simulation.backtest.parameter_sets import DEFAULT_KEYS, grid_sets, random_sets
 
 BASE = Configuration()
 

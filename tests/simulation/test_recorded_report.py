@@ -12,7 +12,7 @@ from chimera_platform.configuration import Configuration
 from chimera_platform.errors import DataError
 from chimera_platform.journal.reader import JournalReader
 from chimera_platform.journal.source import JournalSource
-from chimera_platform.simulation.backtest import run_backtest
+from chimera_platform.simulation.backtest.run import run_backtest
 from chimera_platform.simulation.report import ReportedRun
 from chimera_platform.simulation.report.recorded import recorded_run, write_recorded_reports
 from chimera_platform.workdir import WorkDir

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from chimera_platform.configuration import Configuration
 from chimera_platform.errors import DataError
 from chimera_platform.market.instruments import load_instruments
-from chimera_platform.simulation.backtest import BacktestResult, run_backtest
-from chimera_platform.simulation.market import SimulatedMarket
+from chimera_platform.simulation.backtest.run import BacktestResult, run_backtest
+from chimera_platform.simulation.market.simulator import SimulatedMarket
 from chimera_platform.simulation.report import of_backtest, summary_lines, trade_section, write_report
 from chimera_platform.simulation.report.drawing import Chart, thinned
 from chimera_platform.simulation.report.page import page

@@ -21,9 +21,9 @@ from chimera_platform.microstructure.market_facts import (
     weighted_quantiles,
     windowed_r_squared,
 )
-from chimera_platform.simulation.stylised_facts import main, open_any
-from chimera_platform.simulation.stylised_facts_measures import Facts, facts_of
-from chimera_platform.simulation.stylised_facts_observation import market_orders, observe
+from chimera_platform.simulation.facts.command import main, open_any
+from chimera_platform.simulation.facts.measures import Facts, facts_of
+from chimera_platform.simulation.facts.observation import market_orders, observe
 
 GOOG, AMZN = "LOBSTER_SampleFile_GOOG_2012-06-21_10.zip", "LOBSTER_SampleFile_AMZN_2012-06-21_1.zip"
 SIMULATOR = "sim://?symbols=XAUUSD&seed=7&days=1&rate=0.5"
@@ -238,7 +238,7 @@ def test_the_command_writes_a_table_that_marks_what_lies_outside(tmp_path: Path,
     assert main([f"NASDAQ={source}", f"simulator={SIMULATOR}", "--out", str(out)]) == 0
     text = out.read_text()
     assert "| fact | NASDAQ AMZN | simulator XAUUSD |" in text
-    assert "chimera_platform.simulation.stylised_facts" in text
+    assert "chimera_platform.simulation.facts.command" in text
     (cancels,) = [line for line in text.splitlines() if line.startswith("| cancel ratio")]
     assert cancels.split("|")[2].strip() == f"{facts(source).cancel_ratio:.3f}"
     assert "**" in cancels.split("|")[3]  # one recorded market alone: the simulator cannot hit it exactly

@@ -13,9 +13,9 @@ from chimera_platform.errors import CapacityError, ConfigurationError
 from chimera_platform.market.instruments import load_instruments
 from chimera_platform.portfolio.event_time import DAY_NS
 from chimera_platform.releases import Release
-from chimera_platform.simulation.backtest import run_backtest
-from chimera_platform.simulation.market import SimulatedMarket
-from chimera_platform.simulation.sweep import HeldEvents, SweepResult, hold, run_days, run_sweep
+from chimera_platform.simulation.backtest.run import run_backtest
+from chimera_platform.simulation.backtest.sweep import HeldEvents, SweepResult, hold, run_days, run_sweep
+from chimera_platform.simulation.market.simulator import SimulatedMarket
 
 MARKET = SimulatedMarket.from_url("sim://?symbols=XAUUSD,XAGUSD&seed=9&days=3&rate=0.1", load_instruments())
 HELD = hold(MARKET, 15_000)

@@ -36,7 +36,7 @@ from chimera_platform.simulation.audit.plateau import ParameterMap, Point, judge
 from chimera_platform.simulation.audit.settings import AuditSettings
 from chimera_platform.simulation.audit.shifts import shifts
 from chimera_platform.simulation.audit.stress import cost_stress, latency_stress
-from chimera_platform.simulation.sweep import HeldEvents, hold, run_sweep
+from chimera_platform.simulation.backtest.sweep import HeldEvents, hold, run_sweep
 
 Array = np.ndarray[Any, Any]
 Progress = Callable[[str], None]

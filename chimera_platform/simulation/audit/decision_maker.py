@@ -13,7 +13,7 @@ from chimera_platform.coordinator import Coordinator, CoordinatorOutput
 from chimera_platform.decision_path import merge_intents, split_by_instrument
 from chimera_platform.engines.step import SymbolEngines
 from chimera_platform.market.instruments import Universe
-from chimera_platform.simulation.fused import FusedPath
+from chimera_platform.simulation.backtest.fused import FusedPath
 
 if TYPE_CHECKING:
     from chimera_platform.releases import Release

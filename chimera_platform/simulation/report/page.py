@@ -24,7 +24,7 @@ from chimera_platform.simulation.report.style import SCRIPT, STYLE
 from chimera_platform.simulation.report.trade_section import trades_section
 
 if TYPE_CHECKING:
-    from chimera_platform.simulation.backtest import BacktestResult
+    from chimera_platform.simulation.backtest.run import BacktestResult
 
 _SOURCE_SHOWN = 240
 _CONTENTS = (

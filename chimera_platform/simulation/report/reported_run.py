@@ -10,7 +10,7 @@ import numpy as np
 from chimera_platform.portfolio.performance import Performance
 
 if TYPE_CHECKING:
-    from chimera_platform.simulation.backtest import BacktestResult
+    from chimera_platform.simulation.backtest.run import BacktestResult
 
 Array = np.ndarray[Any, Any]
 
@@ -30,7 +30,7 @@ class ReportedRun:
     starting_equity : currency units.
     event_days : DAY_DTYPE rows.
     intents, decisions, orders, fills, marks : rows with at least
-        :data:`~chimera_platform.simulation.run_ledger.SUMMARY_FIELDS`.
+        :data:`~chimera_platform.simulation.backtest.ledger.SUMMARY_FIELDS`.
     trades : TRADE_DTYPE rows.
     metrics, monte_carlo : as of a backtest.
     settings : those in force, by section.

@@ -15,7 +15,7 @@ from chimera_platform.market.events import EVENT_DTYPE, EventFlag
 from chimera_platform.market.formats.event_file import write_events
 from chimera_platform.market.instruments import Universe, load_instruments
 from chimera_platform.market.sources import open_source
-from chimera_platform.simulation.market import SimulatedMarket
+from chimera_platform.simulation.market.simulator import SimulatedMarket
 
 INSTRUMENTS = load_instruments()
 MARKET = SimulatedMarket.from_url("sim://?symbols=XAUUSD,XAGUSD&seed=9&days=1&rate=0.05", INSTRUMENTS)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from chimera_platform.simulation.comparison import MarketOutcome, VariantOutcome
-from chimera_platform.simulation.comparison_statistics import (
+from chimera_platform.simulation.comparison.compare import MarketOutcome, VariantOutcome
+from chimera_platform.simulation.comparison.statistics import (
     DAYS_MIN,
     SIGNIFICANT,
     Difference,
     difference,
     holm,
 )
-from chimera_platform.simulation.comparison_variants import V2, Role
+from chimera_platform.simulation.comparison.variants import V2, Role
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from chimera_platform.microstructure.market_facts import (
     weighted_quantiles,
     windowed_r_squared,
 )
-from chimera_platform.simulation.stylised_facts_observation import Observation
+from chimera_platform.simulation.facts.observation import Observation
 
 SECOND_NS = 1_000_000_000
 WINDOW_NS = 1800 * SECOND_NS  # half hours, as Cont, Kukanov & Stoikov fit

@@ -12,18 +12,18 @@ from chimera_platform.configuration import Configuration
 from chimera_platform.execution.records import Engine
 from chimera_platform.signals.block_bootstrap import wilson_interval
 from chimera_platform.signals.scorecard_page import NONE, shown, table
-from chimera_platform.simulation.comparison import MarketOutcome, VariantOutcome
-from chimera_platform.simulation.comparison_effects import Effect, effects
-from chimera_platform.simulation.comparison_findings import adds_text, findings
-from chimera_platform.simulation.comparison_statistics import (
+from chimera_platform.simulation.comparison.compare import MarketOutcome, VariantOutcome
+from chimera_platform.simulation.comparison.effects import Effect, effects
+from chimera_platform.simulation.comparison.findings import adds_text, findings
+from chimera_platform.simulation.comparison.statistics import (
     DAYS_MIN,
     REPLICATES,
     SIGNIFICANT,
     sharpe,
     sign_test,
 )
-from chimera_platform.simulation.comparison_text import DEFINITIONS, EXPECTATIONS, INTRODUCTION
-from chimera_platform.simulation.comparison_variants import (
+from chimera_platform.simulation.comparison.text import DEFINITIONS, EXPECTATIONS, INTRODUCTION
+from chimera_platform.simulation.comparison.variants import (
     DOCUMENT,
     EXPECTED,
     LATER,

@@ -1,6 +1,6 @@
 """The known facts of order books and order flow, measured on recorded markets and on the simulated one.
 
-``python -m chimera_platform.simulation.stylised_facts LABEL=SOURCE… --out FILE`` writes a Markdown table, a column a
+``python -m chimera_platform.simulation.facts.command LABEL=SOURCE… --out FILE`` writes a Markdown table, a column a
 symbol. A source is a file or folder of recorded data, or an address ``sim://…``.
 """
 
@@ -16,9 +16,9 @@ from chimera_platform.errors import ChimeraError, ConfigurationError
 from chimera_platform.market.feeds import open_feed
 from chimera_platform.market.instruments import load_instruments
 from chimera_platform.market.sources import EventSource, open_source
-from chimera_platform.simulation.stylised_facts_measures import Facts, facts_of
-from chimera_platform.simulation.stylised_facts_observation import observe
-from chimera_platform.simulation.stylised_facts_report import report
+from chimera_platform.simulation.facts.measures import Facts, facts_of
+from chimera_platform.simulation.facts.observation import observe
+from chimera_platform.simulation.facts.report import report
 
 
 def open_any(source: str) -> EventSource:
@@ -29,7 +29,7 @@ def open_any(source: str) -> EventSource:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure the sources and write the report; return the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m chimera_platform.simulation.stylised_facts", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m chimera_platform.simulation.facts.command", description=__doc__)
     parser.add_argument("sources", nargs="+", metavar="LABEL=SOURCE", help="a path or sim://…, and what to call it")
     parser.add_argument("--out", type=Path, help="Markdown file to write; printed where it is not given")
     given = parser.parse_args(arguments)
@@ -44,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ChimeraError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    words = ["python", "-m", "chimera_platform.simulation.stylised_facts", *given.sources]
+    words = ["python", "-m", "chimera_platform.simulation.facts.command", *given.sources]
     command = shlex.join(words + (["--out", str(given.out)] if given.out else []))
     text = report(columns, command)
     if given.out is None:

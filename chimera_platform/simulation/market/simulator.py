@@ -15,14 +15,14 @@ from chimera_platform.errors import CapacityError, ConfigurationError
 from chimera_platform.market.events import EVENT_DTYPE
 from chimera_platform.market.instruments import Instrument, Universe, find_instrument
 from chimera_platform.settings import to_record
-from chimera_platform.simulation.episodes import EPISODE_DTYPE, REGIME_DTYPE
-from chimera_platform.simulation.market_calendar import sessions
-from chimera_platform.simulation.market_random import seeded_random
-from chimera_platform.simulation.market_settings import MarketSettings, profile_of, profile_records
-from chimera_platform.simulation.order_flow_book import FLOW_BOOK_DTYPE, NO_ORDER
-from chimera_platform.simulation.order_flow_loop import RATES, generate
-from chimera_platform.simulation.order_flow_records import EPISODE_CAPACITY, MARKET_DTYPE
-from chimera_platform.simulation.regimes import SYMBOL_DTYPE, day_curve, regime_records
+from chimera_platform.simulation.market.calendar import sessions
+from chimera_platform.simulation.market.episodes import EPISODE_DTYPE, REGIME_DTYPE
+from chimera_platform.simulation.market.loop import RATES, generate
+from chimera_platform.simulation.market.own_book import FLOW_BOOK_DTYPE, NO_ORDER
+from chimera_platform.simulation.market.random_numbers import seeded_random
+from chimera_platform.simulation.market.records import EPISODE_CAPACITY, MARKET_DTYPE
+from chimera_platform.simulation.market.regimes import SYMBOL_DTYPE, day_curve, regime_records
+from chimera_platform.simulation.market.settings import MarketSettings, profile_of, profile_records
 
 GENERATION = 2  # of the algorithm: raised whenever the same parameters give another stream
 CHUNK_ROWS = 65_536

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
-from chimera_platform.simulation.stylised_facts_measures import HORIZONS_S, RETURN_LAGS, RETURN_S, Facts
+from chimera_platform.simulation.facts.measures import HORIZONS_S, RETURN_LAGS, RETURN_S, Facts
 
 NONE = "–"
 SLACK = 1e-9

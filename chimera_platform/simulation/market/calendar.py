@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from chimera_platform.simulation.market_settings import MarketSettings
+from chimera_platform.simulation.market.settings import MarketSettings
 
 SATURDAY = 5
 

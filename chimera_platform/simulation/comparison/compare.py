@@ -18,7 +18,10 @@ from chimera_platform.configuration import Configuration
 from chimera_platform.errors import ConfigurationError, DataError
 from chimera_platform.execution.records import FILL_DTYPE, MARK_DTYPE, DecisionReason, Engine
 from chimera_platform.releases import Release
-from chimera_platform.simulation.comparison_days import (
+from chimera_platform.simulation.backtest.deciding import decide
+from chimera_platform.simulation.backtest.fused import FusedPath
+from chimera_platform.simulation.backtest.sweep import HeldEvents, hold
+from chimera_platform.simulation.comparison.days import (
     DAY_DTYPE,
     chained_fall,
     day_ends,
@@ -26,11 +29,8 @@ from chimera_platform.simulation.comparison_days import (
     days_with_events,
     fall,
 )
-from chimera_platform.simulation.comparison_markets import Market, MarketFacts, facts_of, joined_facts
-from chimera_platform.simulation.comparison_variants import Plan, Variant
-from chimera_platform.simulation.deciding import decide
-from chimera_platform.simulation.fused import FusedPath
-from chimera_platform.simulation.sweep import HeldEvents, hold
+from chimera_platform.simulation.comparison.markets import Market, MarketFacts, facts_of, joined_facts
+from chimera_platform.simulation.comparison.variants import Plan, Variant
 
 _NANOS = 1e9
 _BATCH = 131_072

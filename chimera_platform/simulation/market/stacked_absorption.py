@@ -9,18 +9,18 @@ from __future__ import annotations
 from typing import Any
 
 from chimera_platform.kernels import kernel
-from chimera_platform.simulation.market_random import below, uniform
-from chimera_platform.simulation.order_flow import ABSORPTION, STACKED_ABSORPTION, is_full, place_order, sign_of
-from chimera_platform.simulation.order_flow_book import ASK, BID, level_lots
-from chimera_platform.simulation.order_flow_records import finish_event
-from chimera_platform.simulation.order_flow_scenarios import (
+from chimera_platform.simulation.market.order_flow import ABSORPTION, STACKED_ABSORPTION, is_full, place_order, sign_of
+from chimera_platform.simulation.market.own_book import ASK, BID, level_lots
+from chimera_platform.simulation.market.random_numbers import below, uniform
+from chimera_platform.simulation.market.records import finish_event
+from chimera_platform.simulation.market.regimes import SECOND_NS
+from chimera_platform.simulation.market.scenarios import (
     ABSORBING_ORDERS,
     begin_scenario,
     refill_level,
     set_patience,
 )
-from chimera_platform.simulation.order_flow_trades import market_order
-from chimera_platform.simulation.regimes import SECOND_NS
+from chimera_platform.simulation.market.trades import market_order
 
 PAUSE_S = 5.0  # between the attacks, at least; up to twice as much on top
 LIFT_S = 30.0  # in which the defence moves, or the second attack does not come

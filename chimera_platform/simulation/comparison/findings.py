@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from chimera_platform.signals.scorecard_page import shown, with_interval
-from chimera_platform.simulation.comparison import MarketOutcome, VariantOutcome
-from chimera_platform.simulation.comparison_effects import Effect
-from chimera_platform.simulation.comparison_statistics import DAYS_MIN, SIGNIFICANT, Difference
-from chimera_platform.simulation.comparison_variants import IDEAL_V1, IDEAL_V2, V1, V2, Plan, Role
+from chimera_platform.simulation.comparison.compare import MarketOutcome, VariantOutcome
+from chimera_platform.simulation.comparison.effects import Effect
+from chimera_platform.simulation.comparison.statistics import DAYS_MIN, SIGNIFICANT, Difference
+from chimera_platform.simulation.comparison.variants import IDEAL_V1, IDEAL_V2, V1, V2, Plan, Role
 
 Found = tuple[MarketOutcome, Mapping[str, Effect]]
 

@@ -6,9 +6,10 @@ from typing import Any
 
 from chimera_platform.kernels import kernel
 from chimera_platform.market.events import EventKind
-from chimera_platform.simulation.episodes import EpisodeKind
-from chimera_platform.simulation.market_random import below, power_law, uniform
-from chimera_platform.simulation.order_flow import (
+from chimera_platform.simulation.market.episodes import EpisodeKind
+from chimera_platform.simulation.market.icebergs import finish_iceberg
+from chimera_platform.simulation.market.metaorders import wanted_side
+from chimera_platform.simulation.market.order_flow import (
     LEVELS_MIN,
     draw_size,
     has_defence,
@@ -17,7 +18,7 @@ from chimera_platform.simulation.order_flow import (
     mid_of,
     sign_of,
 )
-from chimera_platform.simulation.order_flow_book import (
+from chimera_platform.simulation.market.own_book import (
     ASK,
     BID,
     LADDER,
@@ -29,9 +30,8 @@ from chimera_platform.simulation.order_flow_book import (
     refill_order,
     remove_order,
 )
-from chimera_platform.simulation.order_flow_icebergs import finish_iceberg
-from chimera_platform.simulation.order_flow_metaorders import wanted_side
-from chimera_platform.simulation.order_flow_records import emit, event_number, finish_event, record_episode
+from chimera_platform.simulation.market.random_numbers import below, power_law, uniform
+from chimera_platform.simulation.market.records import emit, event_number, finish_event, record_episode
 
 ADD, EXECUTE, SWEEP = int(EventKind.ADD), int(EventKind.EXECUTE), int(EpisodeKind.SWEEP)
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from chimera_platform.simulation.comparison import MarketOutcome
-from chimera_platform.simulation.comparison_effects import Effect
-from chimera_platform.simulation.comparison_statistics import DAYS_MIN
-from chimera_platform.simulation.comparison_variants import V2, Role
+from chimera_platform.simulation.comparison.compare import MarketOutcome
+from chimera_platform.simulation.comparison.effects import Effect
+from chimera_platform.simulation.comparison.statistics import DAYS_MIN
+from chimera_platform.simulation.comparison.variants import V2, Role
 
 _COLOURS = {1: "#2b6cb0", 0: "#a0aec0", -1: "#c53030"}
 _WHOLE = "V2 against V1"

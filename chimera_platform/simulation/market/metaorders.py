@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import Any
 
 from chimera_platform.kernels import kernel
-from chimera_platform.simulation.market_random import power_law, uniform
-from chimera_platform.simulation.order_flow import lean_of
-from chimera_platform.simulation.order_flow_book import ASK, BID, NO_ORDER
+from chimera_platform.simulation.market.order_flow import lean_of
+from chimera_platform.simulation.market.own_book import ASK, BID, NO_ORDER
+from chimera_platform.simulation.market.random_numbers import power_law, uniform
 
 PIECES_MAX = 200  # market orders of one large order
 

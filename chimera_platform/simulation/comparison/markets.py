@@ -14,8 +14,8 @@ from chimera_platform.market.events import EventFlag, EventKind
 from chimera_platform.market.instruments import Instrument
 from chimera_platform.market.sources import EventSource, open_source
 from chimera_platform.signals.scorecard_markets import RATES, settings_together
-from chimera_platform.simulation.market import SimulatedMarket
-from chimera_platform.simulation.market_calendar import trading_dates
+from chimera_platform.simulation.market.calendar import trading_dates
+from chimera_platform.simulation.market.simulator import SimulatedMarket
 
 Array = np.ndarray[Any, Any]
 USUAL, EVENTFUL = "simulated, usual days", "simulated, eventful days"

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from chimera_platform.kernels import kernel
-from chimera_platform.simulation.episodes import EpisodeKind
-from chimera_platform.simulation.market_random import below, uniform
-from chimera_platform.simulation.order_flow import (
+from chimera_platform.simulation.market.episodes import EpisodeKind
+from chimera_platform.simulation.market.order_flow import (
     FAR_MAX,
     LEVELS_MIN,
     REACH,
@@ -16,9 +15,10 @@ from chimera_platform.simulation.order_flow import (
     place_order,
     sign_of,
 )
-from chimera_platform.simulation.order_flow_book import ASK, BID, NO_ORDER, head_of, level_lots
-from chimera_platform.simulation.order_flow_records import event_number, finish_event, record_episode
-from chimera_platform.simulation.regimes import SECOND_NS
+from chimera_platform.simulation.market.own_book import ASK, BID, NO_ORDER, head_of, level_lots
+from chimera_platform.simulation.market.random_numbers import below, uniform
+from chimera_platform.simulation.market.records import event_number, finish_event, record_episode
+from chimera_platform.simulation.market.regimes import SECOND_NS
 
 ICEBERG = int(EpisodeKind.ICEBERG)
 

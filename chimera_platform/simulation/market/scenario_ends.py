@@ -5,17 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 from chimera_platform.kernels import kernel
-from chimera_platform.simulation.order_flow import (
+from chimera_platform.simulation.market.order_flow import (
     ABSORPTION,
     NO_SCENARIO,
     STACKED_ABSORPTION,
     has_defence,
     sign_of,
 )
-from chimera_platform.simulation.order_flow_book import ASK
-from chimera_platform.simulation.order_flow_records import record_episode
-from chimera_platform.simulation.order_flow_scenarios import NEWS, STOP_RUN, refill_level
-from chimera_platform.simulation.order_flow_stacked_absorption import move_defence
+from chimera_platform.simulation.market.own_book import ASK
+from chimera_platform.simulation.market.records import record_episode
+from chimera_platform.simulation.market.scenarios import NEWS, STOP_RUN, refill_level
+from chimera_platform.simulation.market.stacked_absorption import move_defence
 
 
 @kernel

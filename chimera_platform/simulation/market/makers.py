@@ -8,8 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from chimera_platform.kernels import kernel
-from chimera_platform.simulation.market_random import below, uniform
-from chimera_platform.simulation.order_flow import (
+from chimera_platform.simulation.market.order_flow import (
     LEVELS_MIN,
     delete_order,
     draw_size,
@@ -19,8 +18,9 @@ from chimera_platform.simulation.order_flow import (
     sign_of,
     stays_away,
 )
-from chimera_platform.simulation.order_flow_book import ASK, BID, NO_ORDER, head_of, level_lots
-from chimera_platform.simulation.order_flow_records import finish_event
+from chimera_platform.simulation.market.own_book import ASK, BID, NO_ORDER, head_of, level_lots
+from chimera_platform.simulation.market.random_numbers import below, uniform
+from chimera_platform.simulation.market.records import finish_event
 
 WITHDRAWALS_MAX = 32  # orders that makers withdraw together
 

@@ -15,9 +15,9 @@ import numpy as np
 
 from chimera_platform.kernels import kernel
 from chimera_platform.settings import to_record
-from chimera_platform.simulation.episodes import EpisodeKind, VolatilityRegime
-from chimera_platform.simulation.market_random import exponential, normal, uniform
-from chimera_platform.simulation.market_settings import MarketSettings, RegimeSettings
+from chimera_platform.simulation.market.episodes import EpisodeKind, VolatilityRegime
+from chimera_platform.simulation.market.random_numbers import exponential, normal, uniform
+from chimera_platform.simulation.market.settings import MarketSettings, RegimeSettings
 
 COMPRESSION, TREND = int(EpisodeKind.COMPRESSION), int(EpisodeKind.TREND)
 NO_PHASE = 0

@@ -12,8 +12,8 @@ from typing import Any
 
 from chimera_platform.kernels import kernel
 from chimera_platform.market.events import EventKind
-from chimera_platform.simulation.market_random import below, exponential, uniform
-from chimera_platform.simulation.order_flow import (
+from chimera_platform.simulation.market.makers import requote, stale_side, withdraw_touch
+from chimera_platform.simulation.market.order_flow import (
     LEVELS_MIN,
     REACH,
     delete_order,
@@ -25,9 +25,9 @@ from chimera_platform.simulation.order_flow import (
     sign_of,
     stays_away,
 )
-from chimera_platform.simulation.order_flow_book import ASK, BID, NO_ORDER, head_of, level_lots, reduce_order
-from chimera_platform.simulation.order_flow_makers import requote, stale_side, withdraw_touch
-from chimera_platform.simulation.order_flow_records import emit, finish_event
+from chimera_platform.simulation.market.own_book import ASK, BID, NO_ORDER, head_of, level_lots, reduce_order
+from chimera_platform.simulation.market.random_numbers import below, exponential, uniform
+from chimera_platform.simulation.market.records import emit, finish_event
 
 CANCEL = int(EventKind.CANCEL)
 DRAWS_MAX = 8  # of the order to withdraw

@@ -9,14 +9,14 @@ from __future__ import annotations
 from typing import Any
 
 from chimera_platform.kernels import kernel
-from chimera_platform.simulation.market_random import exponential, uniform
-from chimera_platform.simulation.order_flow import NO_SCENARIO
-from chimera_platform.simulation.order_flow_book import ASK, BID, NO_ORDER
-from chimera_platform.simulation.order_flow_icebergs import iceberg_action, withdraw_far
-from chimera_platform.simulation.order_flow_quotes import cancel_action, limit_action
-from chimera_platform.simulation.order_flow_records import EPISODE_CAPACITY
-from chimera_platform.simulation.order_flow_scenario_ends import watch_scenario
-from chimera_platform.simulation.order_flow_scenarios import (
+from chimera_platform.simulation.market.icebergs import iceberg_action, withdraw_far
+from chimera_platform.simulation.market.order_flow import NO_SCENARIO
+from chimera_platform.simulation.market.own_book import ASK, BID, NO_ORDER
+from chimera_platform.simulation.market.quotes import cancel_action, limit_action
+from chimera_platform.simulation.market.random_numbers import exponential, uniform
+from chimera_platform.simulation.market.records import EPISODE_CAPACITY
+from chimera_platform.simulation.market.scenario_ends import watch_scenario
+from chimera_platform.simulation.market.scenarios import (
     NEWS,
     absorption_action,
     attack_action,
@@ -26,7 +26,7 @@ from chimera_platform.simulation.order_flow_scenarios import (
     stop_run_action,
     track_extremes,
 )
-from chimera_platform.simulation.order_flow_sessions import (
+from chimera_platform.simulation.market.sessions import (
     DAY_NS,
     HOUR_NS,
     begin_session,
@@ -34,8 +34,8 @@ from chimera_platform.simulation.order_flow_sessions import (
     open_symbol,
     step_market,
 )
-from chimera_platform.simulation.order_flow_stacked_absorption import is_attacked, stacked_absorption_action
-from chimera_platform.simulation.order_flow_trades import market_action, sweep_action
+from chimera_platform.simulation.market.stacked_absorption import is_attacked, stacked_absorption_action
+from chimera_platform.simulation.market.trades import market_action, sweep_action
 
 ROOM = 1024  # rows that one turn of the loop needs at most
 TRUTH_ROOM = 4  # rows of ground truth that it needs at most, a symbol

@@ -22,7 +22,7 @@ from chimera_platform.market.instruments import INSTRUMENT_DTYPE, Universe
 from chimera_platform.microstructure.feature_names import FEATURE_COUNT
 from chimera_platform.portfolio.market_path import MarketPaths, new_market_paths
 from chimera_platform.signals.detectors import new_detections
-from chimera_platform.simulation.fused_loop import run_fused
+from chimera_platform.simulation.backtest.fused_loop import run_fused
 
 Array = np.ndarray[Any, Any]
 _INTENT_ROWS = 1_024

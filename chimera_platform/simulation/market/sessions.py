@@ -7,14 +7,12 @@ from typing import Any
 
 from chimera_platform.kernels import kernel
 from chimera_platform.market.events import EventKind, StatusCode
-from chimera_platform.simulation.market_random import below, normal, uniform
-from chimera_platform.simulation.order_flow import NO_SCENARIO, draw_size, place_order, sign_of
-from chimera_platform.simulation.order_flow_book import BID, NO_ORDER, clear_flow_book
-from chimera_platform.simulation.order_flow_icebergs import finish_iceberg, withdraw_iceberg
-from chimera_platform.simulation.order_flow_records import emit, emit_status, event_number, finish_event, record_episode
-from chimera_platform.simulation.order_flow_scenario_ends import end_scenario
-from chimera_platform.simulation.order_flow_scenarios import break_news, track_extremes
-from chimera_platform.simulation.regimes import (
+from chimera_platform.simulation.market.icebergs import finish_iceberg, withdraw_iceberg
+from chimera_platform.simulation.market.order_flow import NO_SCENARIO, draw_size, place_order, sign_of
+from chimera_platform.simulation.market.own_book import BID, NO_ORDER, clear_flow_book
+from chimera_platform.simulation.market.random_numbers import below, normal, uniform
+from chimera_platform.simulation.market.records import emit, emit_status, event_number, finish_event, record_episode
+from chimera_platform.simulation.market.regimes import (
     COMPRESSION,
     NO_PHASE,
     enter_phase,
@@ -23,6 +21,8 @@ from chimera_platform.simulation.regimes import (
     start_trend,
     step_price,
 )
+from chimera_platform.simulation.market.scenario_ends import end_scenario
+from chimera_platform.simulation.market.scenarios import break_news, track_extremes
 
 CLEAR = int(EventKind.CLEAR)
 SESSION_OPEN, SESSION_CLOSE = int(StatusCode.SESSION_OPEN), int(StatusCode.SESSION_CLOSE)

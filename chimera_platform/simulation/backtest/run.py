@@ -22,10 +22,10 @@ from chimera_platform.portfolio.monte_carlo import monte_carlo
 from chimera_platform.portfolio.performance import Performance, engine_metrics, trades_of
 from chimera_platform.portfolio.trade_moves import trade_moves
 from chimera_platform.releases import Release
-from chimera_platform.simulation.deciding import Schedule, days_of, decide
-from chimera_platform.simulation.fused import FusedPath
-from chimera_platform.simulation.out_tables import OutTables
-from chimera_platform.simulation.run_ledger import TABLES, RunLedger
+from chimera_platform.simulation.backtest.deciding import Schedule, days_of, decide
+from chimera_platform.simulation.backtest.fused import FusedPath
+from chimera_platform.simulation.backtest.ledger import TABLES, RunLedger
+from chimera_platform.simulation.backtest.out_tables import OutTables
 
 Array = np.ndarray[Any, Any]
 BATCH_SIZE = 65_536
@@ -105,7 +105,7 @@ def run_backtest(
     progress : called with the number of events run, after each batch.
     out_folder : write ``intents.parquet``, ``orders.parquet`` and ``fills.parquet`` there as the run goes on.
     keep_rows : keep all fields of all rows in memory; without, the tables of the result have
-        :data:`~chimera_platform.simulation.run_ledger.SUMMARY_FIELDS` alone.
+        :data:`~chimera_platform.simulation.backtest.ledger.SUMMARY_FIELDS` alone.
 
     Raises
     ------

@@ -8,7 +8,7 @@ import numpy as np
 
 from chimera_platform.kernels import kernel
 from chimera_platform.market.events import EventFlag, EventKind
-from chimera_platform.simulation.market_random import exponential
+from chimera_platform.simulation.market.random_numbers import exponential
 
 LAST, SNAPSHOT = int(EventFlag.LAST), int(EventFlag.SNAPSHOT)
 STATUS = int(EventKind.STATUS)

@@ -8,9 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 from chimera_platform.kernels import kernel
-from chimera_platform.simulation.episodes import EpisodeKind
-from chimera_platform.simulation.market_random import below, uniform
-from chimera_platform.simulation.order_flow import (
+from chimera_platform.simulation.market.episodes import EpisodeKind
+from chimera_platform.simulation.market.order_flow import (
     ABSORPTION,
     DROUGHT,
     LEVELS_MIN,
@@ -22,10 +21,11 @@ from chimera_platform.simulation.order_flow import (
     remaining_share,
     sign_of,
 )
-from chimera_platform.simulation.order_flow_book import ASK, BID, LADDER, NO_ORDER, level_lots, next_level
-from chimera_platform.simulation.order_flow_records import event_number, finish_event
-from chimera_platform.simulation.order_flow_trades import excite, market_order, take_levels
-from chimera_platform.simulation.regimes import SECOND_NS
+from chimera_platform.simulation.market.own_book import ASK, BID, LADDER, NO_ORDER, level_lots, next_level
+from chimera_platform.simulation.market.random_numbers import below, uniform
+from chimera_platform.simulation.market.records import event_number, finish_event
+from chimera_platform.simulation.market.regimes import SECOND_NS
+from chimera_platform.simulation.market.trades import excite, market_order, take_levels
 
 NEWS, STOP_RUN = int(EpisodeKind.NEWS), int(EpisodeKind.STOP_RUN)
 DELETES_MAX = 32  # orders that a drought withdraws in one source event

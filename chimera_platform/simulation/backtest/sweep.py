@@ -27,10 +27,10 @@ from chimera_platform.market.sources import EventSource
 from chimera_platform.portfolio.event_time import DAY_NS
 from chimera_platform.portfolio.market_path import MarketObserver, MarketPaths, market_activity, new_market_paths
 from chimera_platform.portfolio.performance import Performance
-from chimera_platform.simulation.backtest import BacktestResult, run_backtest
-from chimera_platform.simulation.deciding import days_of, decide
-from chimera_platform.simulation.fused import Arena, FusedPath
-from chimera_platform.simulation.run_ledger import RunLedger
+from chimera_platform.simulation.backtest.deciding import days_of, decide
+from chimera_platform.simulation.backtest.fused import Arena, FusedPath
+from chimera_platform.simulation.backtest.ledger import RunLedger
+from chimera_platform.simulation.backtest.run import BacktestResult, run_backtest
 
 if TYPE_CHECKING:
     from chimera_platform.releases import Release

@@ -11,10 +11,10 @@ from typing import Any
 
 from chimera_platform.kernels import kernel
 from chimera_platform.market.events import EventKind
-from chimera_platform.simulation.episodes import EpisodeKind
-from chimera_platform.simulation.market_random import exponential, uniform
-from chimera_platform.simulation.order_flow_book import ASK, BID, NO_ORDER, add_order, remove_order
-from chimera_platform.simulation.order_flow_records import emit
+from chimera_platform.simulation.market.episodes import EpisodeKind
+from chimera_platform.simulation.market.own_book import ASK, BID, NO_ORDER, add_order, remove_order
+from chimera_platform.simulation.market.random_numbers import exponential, uniform
+from chimera_platform.simulation.market.records import emit
 
 ADD, DELETE = int(EventKind.ADD), int(EventKind.DELETE)
 
