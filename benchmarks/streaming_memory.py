@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -99,6 +98,12 @@ def _resident_mb() -> float:
         return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
+def _peak_mb() -> float:
+    """Return this program's own peak: getrusage's would count the process that started it."""
+    (line,) = (each for each in Path("/proc/self/status").read_text().splitlines() if each.startswith("VmHWM"))
+    return int(line.split()[1]) * 1024 / 1e6
+
+
 def _run(path: Path, folder: Path) -> dict[str, float]:
     from chimera_platform.configuration import Configuration
     from chimera_platform.simulation.backtest.run import run_backtest
@@ -119,7 +124,7 @@ def _run(path: Path, folder: Path) -> dict[str, float]:
         "marks": len(result.marks),
         "early_mb": max(resident[:_WARM_BATCHES]),
         "last_mb": resident[-1],
-        "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6,
+        "peak_mb": _peak_mb(),
         "seconds": time.perf_counter() - began,
         "cpu_seconds": time.process_time() - cpu_began,
         "path_seconds": result.seconds,

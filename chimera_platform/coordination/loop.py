@@ -158,6 +158,7 @@ def coordinate_after(state: Any, parameters: Any, output: Any, book: Any, event:
         elif market.is_marked == 0 and exchange_market.is_tradable == 1:
             refresh_market(market, exchange_market)
             mark_first(state, parameters, output, i, event_no, event.ts_event)
+    market.seen_ts = event.ts_event
 
 
 @kernel

@@ -48,9 +48,13 @@ def receive_report(state: Any, parameters: Any, output: Any, i: int, report: Any
 
 @kernel
 def receive_reports(state: Any, parameters: Any, output: Any, i: int, event_no: int, ts: int) -> None:
-    """Take in all reports of instrument ``i`` that are there at ``ts``, each at the time at which it came."""
-    exchange_market = state.exchange_markets[i]
+    """Take in all reports of instrument ``i`` that are there at ``ts``, each at the time at which it came.
+
+    A report of what waited for the end of a source event bears the venue's earlier time; it is known no earlier than
+    what has been seen already.
+    """
+    exchange_market, seen_ts = state.exchange_markets[i], state.markets[i].seen_ts
     while has_report(exchange_market, ts):
         report = next_report(exchange_market)
-        receive_report(state, parameters, output, i, report, event_no, min(report.ts_received, ts))
+        receive_report(state, parameters, output, i, report, event_no, max(min(report.ts_received, ts), seen_ts))
         drop_report(exchange_market)

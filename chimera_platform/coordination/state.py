@@ -26,6 +26,7 @@ MARKET_DTYPE = np.dtype(
         ("bid", "<i8"),  # ticks, when last tradable and looked at: at decisions, and while it is active
         ("ask", "<i8"),
         ("exposure_nanos", "<i8"),  # committed + reserved of all engines in this instrument
+        ("seen_ts", "<i8"),  # ns UTC of the last record
         ("is_tradable", "u1"),  # at the last completed source event
         ("is_complete", "u1"),  # 1: the last record applied was the LAST of its source event
         ("is_active", "u1"),  # 1: an order is open, a position is held or the venue has something to do

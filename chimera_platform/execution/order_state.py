@@ -248,8 +248,8 @@ def _terms_in_force(order: Any, report: Any) -> Any:
 def _apply_trade(order: Any, report: Any) -> int:
     """Book a trade's lots."""
     size, price = _terms_in_force(order, report)
-    if report.lots <= 0 or report.filled < report.lots or report.filled > size:
-        return ILLEGAL
+    if report.lots <= 0 or report.filled < report.lots or max(order.reported, report.filled) > size:
+        return ILLEGAL  # terms below what the venue has counted were never in force
     outcome = _count_lots(order, report.filled - report.lots, report.filled)
     if outcome != APPLIED:
         return outcome
@@ -302,7 +302,9 @@ def _apply_state(order: Any, report: Any) -> int:
     size, price = _terms_in_force(order, report)
     if kind == _R_REPLACED:
         size, price = report.size, report.price
-    if report.filled < 0 or report.filled > size or (report.filled > order.reported and order.gaps == GAPS_MAX):
+    if report.filled < 0 or max(order.reported, report.filled) > size:
+        return ILLEGAL
+    if report.filled > order.reported and order.gaps == GAPS_MAX:
         return ILLEGAL
     _add_gap(order, order.reported, report.filled)
     order.reported = max(order.reported, report.filled)

@@ -100,7 +100,7 @@ class Market:
     def __init__(self, settings: Any) -> None:
         self.exchange = NaiveExchange(settings)
         self.received = 0  # reports
-        self.bid = self.ask = 0
+        self.bid = self.ask = self.seen = 0
         self.is_tradable = self.is_marked = False
         self.is_complete = True
 
@@ -216,7 +216,8 @@ class NaiveCoordinator:
             market.received += 1
 
     def hear(self, report: Any, event_no: int) -> None:
-        order, kind, ts = self.orders[report["order_no"]], ReportKind(report["kind"]), report["ts_received"]
+        order, kind = self.orders[report["order_no"]], ReportKind(report["kind"])
+        ts = max(report["ts_received"], self.markets[order.instrument].seen)
         if not order.is_open:
             assert kind is ReportKind.CANCEL_REJECTED  # all that a venue says of an order that has ended
             return
@@ -374,6 +375,7 @@ class NaiveCoordinator:
             market.is_complete = bool(event["flags"] & EventFlag.LAST)
             if market.is_complete:
                 self.after(i, event_no, ts)
+            market.seen = ts
             while waiting and waiting[0]["event_no"] == event_no:
                 self.decide(waiting.pop(0), event_no, ts)
 

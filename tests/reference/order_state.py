@@ -72,7 +72,7 @@ class NaiveOrder:
     def count(self, report: Any, size: int) -> Outcome:
         """Enter a trade's lots."""
         start, end = int(report["filled"] - report["lots"]), int(report["filled"])
-        if report["lots"] <= 0 or start < 0 or end > size:
+        if report["lots"] <= 0 or start < 0 or max(end, self.reported) > size:
             return O.ILLEGAL
         covered, before = set(range(start, end)), self.reported
         new = set(range(before, start)) if start >= before else set()
@@ -137,7 +137,7 @@ class NaiveOrder:
         before, filled = self.reported, int(report["filled"])
         new = set(range(before, filled))
         boundaries = self.boundaries | ({before, filled} if new else set())
-        if not 0 <= filled <= size or self.holes(self.missing | new, boundaries) > GAPS_MAX:
+        if filled < 0 or max(before, filled) > size or self.holes(self.missing | new, boundaries) > GAPS_MAX:
             return O.ILLEGAL
         self.missing, self.boundaries = self.missing | new, boundaries
         self.price, self.size = price, size
@@ -148,4 +148,6 @@ class NaiveOrder:
         self.is_triggered |= kind is K.TRIGGERED
         self.is_acknowledged |= kind in (K.NEW, K.TRIGGERED, K.REPLACED)
         self.ended = ENDS.get(kind)
+        if self.ended:
+            self.request = None  # what was asked for has no order any more
         return O.APPLIED

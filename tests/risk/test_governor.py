@@ -120,9 +120,9 @@ def test_an_account_that_never_had_anything_is_in_full_drawdown() -> None:
 
 def test_entries_within_the_window_are_counted_for_the_whole_account() -> None:
     script = quoted()
-    quick = {"limit": 500, "time_to_live_ns": MILLISECOND}
-    for at in (10, 20, 30, 40, 109, 110, 119, 120):
-        script.quote(at, 999, 1001).intent(BUY, 1, **quick, engine=(at // 10) % 2)
+    quick = {"limit": 500, "time_to_live_ns": MILLISECOND}  # ended and reported within the next ten
+    for k, at in enumerate((10, 20, 30, 40, 109, 110, 119, 120)):
+        script.quote(at, 999, 1001).intent(BUY, 1, **quick, engine=k % 2)
     limits = {"max_orders": 3, "order_window_ns": 100 * MILLISECOND}
     rate = DecisionReason.ORDER_RATE
     assert reasons(script, **limits) == [0, 0, 0, rate, rate, 0, rate, 0]
