@@ -17,10 +17,10 @@ from benchmarks.book_and_features import BATCH
 from benchmarks.order_flow import instrument_parts, run_parts
 from benchmarks.streams import EventStream
 from chimera_platform.configuration import Configuration
-from chimera_platform.decision_path import DecisionPath
 from chimera_platform.errors import ChimeraError
 from chimera_platform.market.book import apply_events, best_ask, best_ask_size, best_bid, best_bid_size, new_books
 from chimera_platform.microstructure.feature_stream import FeatureStream
+from chimera_platform.simulation.backtest.fused import FusedPath
 
 Array = np.ndarray[Any, Any]
 HERE = Path(__file__).resolve().parent
@@ -104,14 +104,14 @@ def our_runners(stream: EventStream) -> list[OurRunner]:
     def order_flow(parts: Any) -> None:
         run_parts(parts)
 
-    def whole(path: DecisionPath) -> None:
+    def whole(path: FusedPath) -> None:
         decide(path, stream)
 
     return [
         OurRunner("Chimera, book", stream, lambda: new_books(1), book),
         OurRunner("Chimera, book and features", stream, lambda: FeatureStream(universe), features),
         OurRunner("Chimera, order flow and engines", stream, lambda: instrument_parts(stream), order_flow),
-        OurRunner("Chimera, full backtest", stream, lambda: DecisionPath(universe, Configuration()), whole),
+        OurRunner("Chimera, full backtest", stream, lambda: FusedPath(universe, Configuration()), whole),
     ]
 
 
