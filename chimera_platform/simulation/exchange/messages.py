@@ -20,6 +20,7 @@ ORDER_LEG, FEED_LEG, CHANCE_LEG = 0, 1, 3  # added to the seed: each draws numbe
 _IN_FLIGHT, _NONE_STATE = int(VenueOrderState.IN_FLIGHT), int(VenueOrderState.NONE)
 _NO_REASON, _THROTTLED = int(OrderReason.NONE), int(OrderReason.THROTTLED)
 _VENUE_REJECT = int(OrderReason.VENUE_REJECT)
+_MESSAGE = 1_000_000_000  # billionths
 
 
 @record_kernel
@@ -37,12 +38,13 @@ def is_throttled(venue: Any, session: Any, ts: int) -> bool:
     """Return whether a message sent at ``ts`` is one too many; if not, it is counted."""
     if venue.messages_per_second == 0:
         return False
-    earned = max(ts - session.tokens_ts, 0) * 1e-9 * venue.messages_per_second
-    session.tokens = min(float(venue.message_burst), session.tokens + earned)
+    elapsed, rate = max(ts - session.tokens_ts, 0), venue.messages_per_second  # a nanosecond earns `rate` billionths
+    most = venue.message_burst * _MESSAGE
+    session.tokens = min(most, session.tokens + min(elapsed, most // rate + 1) * rate)
     session.tokens_ts = max(session.tokens_ts, ts)
-    if session.tokens < 1.0:
+    if session.tokens < _MESSAGE:
         return True
-    session.tokens -= 1.0
+    session.tokens -= _MESSAGE
     return False
 
 

@@ -115,7 +115,7 @@ EXCHANGE_MARKET_DTYPE = np.dtype(
 
 SESSION_DTYPE = np.dtype(
     [
-        ("tokens", "<f8"),  # messages that may be sent at once
+        ("tokens", "<i8"),  # billionths of messages that may be sent at once: whole numbers, so that none is lost
         ("tokens_ts", "<i8"),  # ns UTC of their last update
         ("messages", "<i8"),  # sent so far: the counter of the drawn numbers
     ],
