@@ -188,6 +188,7 @@ class Coordinator:
         parts: list[list[Array]] = []
         event, intent = 0, 0
         while True:
+            before = event
             event, intent, has_rows, fault = run_events(
                 *self._state, *self._parameters, *self._rows, events, first_event_no, numbered, event, intent,
             )  # fmt: skip
@@ -198,6 +199,7 @@ class Coordinator:
                 parts.append([rows[:n].copy() for rows, n in zip(self._rows, counts, strict=False)])
             if event == len(events):
                 return _output(numbered, parts)
+            require_progress(event - before, len(self._rows.orders))
 
     @property
     def parameters(self) -> CoordinatorParameters:
@@ -276,6 +278,12 @@ def _output(intents: Array, parts: list[list[Array]]) -> CoordinatorOutput:
         return CoordinatorOutput(intents, *_NO_ROWS)
     tables = parts[0] if len(parts) == 1 else [np.concatenate(pieces) for pieces in zip(*parts, strict=True)]
     return CoordinatorOutput(intents, *tables)
+
+
+def require_progress(events: int, rows: int) -> None:
+    """Refuse to go on where a loop with empty buffers could not take one event: it would never end."""
+    if events == 0:
+        raise CapacityError(f"buffers of {rows} rows do not hold what one event may bring")
 
 
 def fault_error(fault: int, events: Array, event: int) -> Exception:

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chimera_platform.configuration import Configuration, with_parameters
+from chimera_platform.coordination.state import new_rows
 from chimera_platform.coordinator import CoordinatorOutput
 from chimera_platform.decision_path import DecisionPath
 from chimera_platform.digest import digest_of
@@ -146,6 +147,13 @@ def test_buffers_that_fill_up_within_a_batch_change_nothing(
     monkeypatch.setattr(fused, "_INTENT_ROWS", 4)
     monkeypatch.setattr(fused, "_OTHER_ROWS", 1)
     require_same(run(FusedPath(MARKET.universe, EAGER), EVENTS), apart[0])
+
+
+def test_buffers_too_small_for_one_event_are_an_error_and_no_endless_loop() -> None:
+    path = FusedPath(MARKET.universe, EAGER)
+    path._rows = new_rows(1)
+    with pytest.raises(CapacityError, match="buffers of 1 rows"):
+        path.run(EVENTS, 0)
 
 
 def test_a_release_that_is_refused_changes_nothing(apart: tuple[CoordinatorOutput, str]) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 from chimera_platform.configuration import Configuration
 from chimera_platform.coordination.loop import ROWS_PER_EVENT
 from chimera_platform.coordination.state import new_rows
-from chimera_platform.coordinator import Coordinator, CoordinatorOutput, fault_error
+from chimera_platform.coordinator import Coordinator, CoordinatorOutput, fault_error, require_progress
 from chimera_platform.decision_path import DecisionPath
 from chimera_platform.engines.step import EngineArrays, SymbolEngines, new_engine_arrays, writable
 from chimera_platform.execution.records import INTENT_DTYPE
@@ -93,6 +93,7 @@ class FusedPath(DecisionPath):
         parts: list[list[Array]] = []
         event = 0
         while True:
+            before = event
             event, written, fault = run_fused(
                 *coordinator.state, *coordinator.parameters, *self._rows, self._arrays.parameters,
                 self._arrays.states, self._said, self._vector, self._inputs, nodes, roots, intents,
@@ -106,6 +107,7 @@ class FusedPath(DecisionPath):
             if event == len(events):
                 joined = parts[0] if len(parts) == 1 else [_joined(pieces) for pieces in zip(*parts, strict=True)]
                 return CoordinatorOutput(*joined)
+            require_progress(event - before, len(self._rows.orders))
 
 
 def _first_rows(rows: Array, count: int) -> Array:
