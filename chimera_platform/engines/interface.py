@@ -71,6 +71,7 @@ def write_intent(out: Any, event: Any, event_no: int, book: Any, features: Any) 
     out.bid_price = best_bid(book)
     out.ask_price = best_ask(book)
     out.confidence = 0.0
+    out.predicted_move = math.nan
     out.model_score = math.nan
     out.model_threshold = math.nan
     for i in range(FEATURE_COUNT):

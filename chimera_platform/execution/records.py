@@ -20,6 +20,7 @@ class Engine(IntEnum):
     HFT = 0
     STRUCTURE = 1
     ORDER_FLOW = 2
+    HEDGE = 3  # the coordinator itself, against what the others hold together
 
 
 ENGINE_COUNT = len(Engine)
@@ -39,23 +40,56 @@ class IntentReason(IntEnum):
     NODE_BOUNCE = 9  # a price at which much (or little) traded turned the market back
     SWEEP_MOMENTUM = 10  # a sweep that went through, followed while it holds
     EMA_CROSS = 11  # the baseline: a fast average of the minute's close crosses a slow one
+    HEDGE = 12  # the engines' positions together carry more risk than they should
 
 
 class DecisionReason(IntEnum):
-    """Why an intent was approved or refused; the first gate that refuses is the reason."""
+    """Why an intent was approved, resized or refused; where several gates refuse, the first in this order counts."""
 
     APPROVED = 0
-    MARKET_NOT_TRADABLE = 1  # no two-sided, uncrossed, gap-free book
-    MODEL_SCORE = 2  # the signal model puts the chance of success below its threshold
-    SPREAD = 3  # spread above the limit
-    DRAWDOWN = 4  # the account's drawdown is above the limit
-    POSITION_OPEN = 5  # this engine already has a position or a working order in the instrument
-    ENGINE_CAP = 6  # the engine's share of capital is used up
-    SYMBOL_CAP = 7  # the instrument's cap is used up
-    ACCOUNT_CAP = 8  # the account's cap is used up
-    SIZE_ZERO = 9  # what the caps and multipliers leave is less than one lot
-    ORDER_RATE = 10  # too many orders in the window
-    SHUTDOWN = 11  # the flow takes no new risk
+    SHUTDOWN = 1  # the flow takes no new risk
+    CIRCUIT_BREAKER = 2  # it has been triggered; as a limit: it is at Warning
+    MARKET_NOT_TRADABLE = 3  # no two-sided, uncrossed, gap-free book
+    STALE_DATA = 4  # the market data is too old, or came too late
+    LATENCY = 5  # orders are acknowledged too slowly: trading pauses
+    REJECT_RATE = 6  # the venue rejects too much: the engine, or all, pause; as a limit: sizes shrink
+    MODEL_SCORE = 7  # the signal model puts the chance of success below its threshold
+    CONFIDENCE = 8  # the engine's own confidence is below the limit
+    SPREAD = 9  # spread above the session's limit
+    VOLATILITY = 10  # volatility far above what is usual
+    PRICE_COLLAR = 11  # limit price too far beyond the touch
+    DUPLICATE = 12  # the same was decided a moment ago
+    DRAWDOWN = 13  # the account's drawdown is above the limit; as a limit: sizes shrink
+    VALUE_AT_RISK = 14  # value at risk of what is held above the limit
+    STRESS = 15  # the worst stress scenario loses more than the limit
+    ORDER_RATE = 16  # too many orders in the window
+    POSITION_OPEN = 17  # this engine already has a position or a working order in the instrument
+    MAX_POSITIONS = 18  # as many positions are open as may be
+    SIZING = 19  # the sizing method wants less, or nothing
+    ENGINE_CAP = 20  # the engine's share of capital is used up
+    SYMBOL_CAP = 21  # the instrument's cap is used up
+    CURRENCY_CAP = 22  # the cap of the currency or asset that is bought or sold is used up
+    ACCOUNT_CAP = 23  # the account's cap is used up
+    MAX_ORDER = 24  # more than one order may be worth
+    MAX_POSITION = 25  # more than all engines together may hold of the instrument
+    CONCENTRATION = 26  # the instrument's share of the account's risk is too large
+    PORTFOLIO_RISK = 27  # the volatility of all positions together would be above the limit
+    TRADE_RISK = 28  # more than one trade may lose at its stop
+    SESSION = 29  # the session's size factor
+    SIZE_ZERO = 30  # what limits and multipliers leave is less than one lot
+
+
+class RiskEventKind(IntEnum):
+    """What has changed in how much risk is taken."""
+
+    BREAKER = 1  # state: BreakerState; value, limit: the loss and the threshold, fractions of equity
+    REJECTS = 2  # state: 0 normal, 1 smaller sizes, 2 paused; value: decayed rejects (engine -1: all of the account)
+    LATENCY = 3  # state: 0 normal, 1 paused, 2 trying again; value, limit: acknowledgement, ms
+    WEIGHT = 4  # value: the engine's new weight; limit: its weight before
+    HEDGE = 5  # state: 0 closed, 1 wanted; value: hedge score; limit: its threshold
+    QUALITY = 6  # state: 0 good, 1 below the threshold; value: quality score
+    ADJUSTMENT = 7  # the client's books were set to the venue's; value: lots; limit: order number
+    DAY = 8  # a new trading day; value: equity at its start, in the account's currency
 
 
 class OrderType(IntEnum):
@@ -141,6 +175,7 @@ INTENT_DTYPE = np.dtype(
         ("bid_price", "<i8"),  # ticks, at the decision
         ("ask_price", "<i8"),  # ticks, at the decision
         ("confidence", "<f8"),  # [0, 1], the engine's own
+        ("predicted_move", "<f8"),  # ticks in the intent's direction that the release's model expects; NaN: none
         ("model_score", "<f8"),  # [0, 1], the release's model; NaN where there is none
         ("model_threshold", "<f8"),  # the release's threshold; NaN where there is none
         ("features", "<f8", (FEATURE_COUNT,)),  # in FEATURE_NAMES' order
@@ -159,24 +194,110 @@ DECISION_DTYPE = np.dtype(
         ("intent_no", "<i8"),
         ("event_no", "<i8"),
         ("ts_event", "<i8"),
-        ("size_wanted", "<i8"),  # lots
+        ("size_wanted", "<i8"),  # lots, by the engine
+        ("size_sized", "<i8"),  # lots, by the sizing method
+        ("size_allocated", "<i8"),  # lots that fit under the caps
         ("size_approved", "<i8"),  # lots; 0 where refused
+        ("price", "<i8"),  # ticks at which exposure is reserved: the limit, or the touch that a market order meets
+        ("lot_notional_nanos", "<i8"),  # of one lot at that price
         ("reserved_nanos", "<i8"),  # notional reserved for it
         ("engine_exposure_nanos", "<i8"),  # committed + reserved of the engine before
         ("engine_cap_nanos", "<i8"),
         ("symbol_exposure_nanos", "<i8"),
+        ("symbol_cap_nanos", "<i8"),
+        ("currency_exposure_nanos", "<i8"),
+        ("currency_cap_nanos", "<i8"),
         ("account_exposure_nanos", "<i8"),
+        ("account_cap_nanos", "<i8"),
         ("equity_nanos", "<i8"),
         ("drawdown_nanos", "<i8"),  # below the peak of equity; >= 0
         ("spread", "<i8"),  # ticks
-        ("size_multiplier", "<f8"),  # [0, 1]
+        ("mid2", "<i8"),  # half ticks: bid + ask
+        ("collar_ticks", "<i8"),  # how far a limit price is beyond the touch that it would meet; 0 for a market order
+        ("data_age_ns", "<i8"),  # since the instrument's last quote, or the feed's delay, whichever is more
+        ("since_same_ns", "<i8"),  # since the last approved intent of the same engine, instrument and side
+        ("ack_latency_ns", "<i8"),  # of the last order that was acknowledged; 0 before the first
+        ("orders_in_window", "<i8"),  # entries sent within the order-rate window, counted up to its limit
+        ("open_positions", "<i8"),  # (instrument, engine) with a position or a working entry
+        ("symbol_lots", "<i8"),  # lots held and on order in the instrument, all engines, absolute
+        ("volatility_ratio", "<f8"),  # present volatility over its long average; NaN while unknown
+        ("reject_score", "<f8"),  # decayed rejects of the engine
+        ("account_reject_score", "<f8"),
+        ("value_at_risk", "<f8"),  # of what is held, fraction of equity; 0 while unknown
+        ("stress_loss", "<f8"),  # in the worst scenario, fraction of equity
+        ("portfolio_risk", "<f8"),  # volatility of all positions and entries over the risk horizon, fraction of equity
+        ("risk_after", "<f8"),  # the same with the size approved
+        ("symbol_risk", "<f8"),  # of a lot of this instrument alone, over the risk horizon, fraction of equity
+        ("trade_risk", "<f8"),  # loss of a lot at its stop, fraction of equity
+        ("confidence", "<f8"),  # [0, 1]
+        ("model_score", "<f8"),  # [0, 1]; NaN where there is none
+        ("model_threshold", "<f8"),
+        ("drawdown_multiplier", "<f8"),  # [0, 1]
+        ("session_multiplier", "<f8"),  # [0, 1]
+        ("reject_multiplier", "<f8"),  # [0, 1]
+        ("breaker_multiplier", "<f8"),  # [0, 1]
+        ("size_multiplier", "<f8"),  # their product
         ("engine_weight", "<f8"),
         ("instrument_id", "<i4"),
         ("release_no", "<i4"),
         ("reason", "<u2"),  # DecisionReason
+        ("binding", "<u2"),  # DecisionReason of the gate that set the size approved; APPROVED: it is the size wanted
         ("engine", "u1"),
         ("approved", "u1"),
         ("side", "i1"),
+        ("session", "u1"),  # CitySession
+        ("breaker", "u1"),  # BreakerState
+        ("reject_step", "u1"),  # 0 normal, 1 smaller sizes, 2 the engine pauses, 3 all pause
+        ("is_latency_paused", "u1"),
+        ("is_tradable", "u1"),  # 1: two-sided, uncrossed, gap-free book at the end of a source event
+        ("is_engaged", "u1"),  # 1: the engine has a position or a working order in the instrument
+        ("is_closing", "u1"),  # 1: the flow takes no new risk
+    ]
+)
+
+RISK_EVENT_DTYPE = np.dtype(
+    [
+        ("risk_event_no", "<i8"),  # row number in the run
+        ("event_no", "<i8"),
+        ("ts_event", "<i8"),  # ns UTC
+        ("value", "<f8"),  # see RiskEventKind
+        ("limit", "<f8"),
+        ("instrument_id", "<i4"),  # -1: of no single one
+        ("release_no", "<i4"),
+        ("kind", "u1"),  # RiskEventKind
+        ("state", "u1"),  # see RiskEventKind
+        ("engine", "i1"),  # -1: the whole account
+    ]
+)
+
+RISK_MARK_DTYPE = np.dtype(
+    [
+        ("risk_mark_no", "<i8"),  # row number in the run
+        ("event_no", "<i8"),
+        ("ts_event", "<i8"),  # ns UTC
+        ("equity_nanos", "<i8"),
+        ("drawdown_nanos", "<i8"),
+        ("day_profit_nanos", "<i8"),  # equity less that at the start of the trading day
+        ("gross_nanos", "<i8"),  # sum of the absolute values of the instruments' net positions
+        ("net_nanos", "<i8"),  # of their signed values
+        ("portfolio_risk", "<f8"),  # volatility over the risk horizon, fraction of equity
+        ("var_historical", "<f8"),  # value at risk over the risk horizon, fraction of equity; NaN while unknown
+        ("var_cornish_fisher", "<f8"),
+        ("var_filtered", "<f8"),
+        ("es_historical", "<f8"),  # expected shortfall, the same way
+        ("es_cornish_fisher", "<f8"),
+        ("es_filtered", "<f8"),
+        ("stress_spread", "<f8"),  # loss, fraction of equity: leaving at five times the spread
+        ("stress_gap_up", "<f8"),  # all prices 3 % up at once
+        ("stress_gap_down", "<f8"),
+        ("stress_correlation", "<f8"),  # value at risk with all correlations at their worst, 1 or -1
+        ("hedge_score", "<f8"),  # [0, 1]
+        ("quality", "<f8"),  # [0, 1], of executions of late, all engines
+        ("hft_weight", "<f8"),
+        ("structure_weight", "<f8"),
+        ("order_flow_weight", "<f8"),
+        ("release_no", "<i4"),
+        ("breaker", "u1"),  # BreakerState
     ]
 )
 

@@ -41,6 +41,7 @@ class AllocatorSettings(Settings):
     order_flow_share: float = Field(
         0.3, ge=0.0, le=1.0, description="share of the account cap open to the order-flow engine"
     )
+    hedge_share: float = Field(0.3, ge=0.0, le=1.0, description="share of the account cap open to hedges")
     symbol_share: float = Field(0.5, gt=0.0, le=1.0, description="share of the account cap open to one instrument")
 
 
