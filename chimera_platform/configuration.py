@@ -15,6 +15,7 @@ from typing import Any, get_args, get_origin
 from pydantic import Field, ValidationError
 
 from chimera_platform.configuration_layers import command_line_layer, environment_layer, file_layer, merged
+from chimera_platform.coordination_settings import CoordinationSettings
 from chimera_platform.engines.hft import HftSettings
 from chimera_platform.engines.order_flow.engine_settings import OrderFlowSettings
 from chimera_platform.engines.order_flow.iceberg_defense import IcebergDefenseSettings
@@ -59,6 +60,7 @@ class Configuration(Settings):
         {}, description="in place of venue for the instruments of the venue of that name, whole"
     )
     account: AccountSettings = AccountSettings.model_validate({})
+    coordination: CoordinationSettings = CoordinationSettings.model_validate({})
 
 
 def load_configuration(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> Configuration:
