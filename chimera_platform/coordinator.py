@@ -25,6 +25,8 @@ from chimera_platform.execution.records import (
     INTENT_DTYPE,
     MARK_DTYPE,
     ORDER_EVENT_DTYPE,
+    RISK_EVENT_DTYPE,
+    RISK_MARK_DTYPE,
     Engine,
 )
 from chimera_platform.market.book import pack_book, unpack_book
@@ -82,6 +84,8 @@ class CoordinatorOutput(NamedTuple):
     orders: Array  # ORDER_EVENT_DTYPE
     fills: Array  # FILL_DTYPE
     marks: Array  # MARK_DTYPE
+    risk_events: Array  # RISK_EVENT_DTYPE
+    risk_marks: Array  # RISK_MARK_DTYPE
 
 
 def _empty(dtype: np.dtype[Any]) -> Array:
@@ -91,7 +95,8 @@ def _empty(dtype: np.dtype[Any]) -> Array:
 
 
 _NO_INTENTS = np.zeros(0, INTENT_DTYPE)
-_NO_ROWS = tuple(_empty(dtype) for dtype in (DECISION_DTYPE, ORDER_EVENT_DTYPE, FILL_DTYPE, MARK_DTYPE))
+_DTYPES = (DECISION_DTYPE, ORDER_EVENT_DTYPE, FILL_DTYPE, MARK_DTYPE, RISK_EVENT_DTYPE, RISK_MARK_DTYPE)
+_NO_ROWS = tuple(_empty(dtype) for dtype in _DTYPES)
 
 
 class Coordinator:

@@ -25,6 +25,7 @@ ENUMERATIONS: tuple[type[enum.IntEnum], ...] = (
     records.Engine,
     records.IntentReason,
     records.DecisionReason,
+    records.RiskEventKind,
     records.OrderType,
     records.TimeInForce,
     records.OrderStatus,

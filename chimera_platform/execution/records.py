@@ -82,13 +82,13 @@ class DecisionReason(IntEnum):
 class RiskEventKind(IntEnum):
     """What has changed in how much risk is taken."""
 
-    BREAKER = 1  # state: BreakerState; value, limit: the loss and the threshold, fractions of equity
+    BREAKER = 1  # state: BreakerState; value, threshold: the loss and the threshold, fractions of equity
     REJECTS = 2  # state: 0 normal, 1 smaller sizes, 2 paused; value: decayed rejects (engine -1: all of the account)
-    LATENCY = 3  # state: 0 normal, 1 paused, 2 trying again; value, limit: acknowledgement, ms
-    WEIGHT = 4  # value: the engine's new weight; limit: its weight before
-    HEDGE = 5  # state: 0 closed, 1 wanted; value: hedge score; limit: its threshold
+    LATENCY = 3  # state: 0 normal, 1 paused, 2 trying again; value, threshold: acknowledgement, ms
+    WEIGHT = 4  # value: the engine's new weight; threshold: its weight before
+    HEDGE = 5  # state: 0 closed, 1 wanted; value: hedge score; threshold: its threshold
     QUALITY = 6  # state: 0 good, 1 below the threshold; value: quality score
-    ADJUSTMENT = 7  # the client's books were set to the venue's; value: lots; limit: order number
+    ADJUSTMENT = 7  # the client's books were set to the venue's; value: lots; threshold: order number
     DAY = 8  # a new trading day; value: equity at its start, in the account's currency
 
 
@@ -261,7 +261,7 @@ RISK_EVENT_DTYPE = np.dtype(
         ("event_no", "<i8"),
         ("ts_event", "<i8"),  # ns UTC
         ("value", "<f8"),  # see RiskEventKind
-        ("limit", "<f8"),
+        ("threshold", "<f8"),
         ("instrument_id", "<i4"),  # -1: of no single one
         ("release_no", "<i4"),
         ("kind", "u1"),  # RiskEventKind

@@ -18,11 +18,13 @@ from chimera_platform.execution.records import (
     MARK_DTYPE,
     ORDER_EVENT_DTYPE,
     RELEASE_CHANGE_DTYPE,
+    RISK_EVENT_DTYPE,
+    RISK_MARK_DTYPE,
 )
 from chimera_platform.market.events import EVENT_DTYPE
 from chimera_platform.microstructure.feature_names import FEATURE_NAMES
 
-SCHEMA_VERSION = 3  # of the segment files; raised when a dtype below changes
+SCHEMA_VERSION = 4  # of the segment files; raised when a dtype below changes
 NS_PER_DAY = 86_400_000_000_000
 VECTOR_NAMES: dict[str, tuple[str, ...]] = {"features": FEATURE_NAMES}  # column names of fields that are vectors
 
@@ -100,6 +102,8 @@ TABLES: dict[str, Table] = {
         Table("orders", ORDER_EVENT_DTYPE, "order_event_no"),
         Table("fills", FILL_DTYPE, "fill_no"),
         Table("marks", MARK_DTYPE, "mark_no"),
+        Table("risk_events", RISK_EVENT_DTYPE, "risk_event_no"),
+        Table("risk_marks", RISK_MARK_DTYPE, "risk_mark_no"),
         Table("releases", RELEASE_CHANGE_DTYPE, "release_no"),
     )
 }

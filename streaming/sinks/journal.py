@@ -7,10 +7,11 @@ from typing import Any
 
 from bytewax.outputs import FixedPartitionedSink, StatefulSinkPartition
 
+from chimera_platform.coordinator import CoordinatorOutput
 from chimera_platform.journal.writer import JournalWriter
 from streaming.items import DecidedBatch
 
-_TABLES = ("intents", "decisions", "orders", "fills", "marks")
+_TABLES = CoordinatorOutput._fields
 
 State = dict[str, Any]
 

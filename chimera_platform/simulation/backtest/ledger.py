@@ -15,6 +15,8 @@ from chimera_platform.execution.records import (
     INTENT_DTYPE,
     MARK_DTYPE,
     ORDER_EVENT_DTYPE,
+    RISK_EVENT_DTYPE,
+    RISK_MARK_DTYPE,
 )
 from chimera_platform.portfolio.event_time import DAY_DTYPE, merge_days
 from chimera_platform.portfolio.performance import Performance, measure
@@ -27,6 +29,8 @@ TABLES: dict[str, np.dtype[Any]] = {
     "orders": ORDER_EVENT_DTYPE,
     "fills": FILL_DTYPE,
     "marks": MARK_DTYPE,
+    "risk_events": RISK_EVENT_DTYPE,
+    "risk_marks": RISK_MARK_DTYPE,
 }
 """Name and dtype of a run's tables."""
 
@@ -42,6 +46,8 @@ SUMMARY_FIELDS: dict[str, tuple[str, ...]] = {
         "ts_event", "position", "value_nanos", "realised_nanos", "fees_nanos", "equity_nanos", "instrument_id",
         "engine",
     ),
+    "risk_events": RISK_EVENT_DTYPE.names or (),
+    "risk_marks": RISK_MARK_DTYPE.names or (),
 }  # fmt: skip
 """The fields that metrics and reports read; a year of ticks comes to some hundred megabytes of them."""
 

@@ -30,6 +30,7 @@ SELECT
     n.confidence,
     n.model_score,
     n.model_threshold,
+    n.predicted_move * i.tick_numerator / i.tick_denominator AS predicted_move,
     x.name AS regime,
     n.release_no,
     r.release_id,
