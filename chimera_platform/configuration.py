@@ -31,6 +31,7 @@ from chimera_platform.microstructure.session_profile import SessionProfileSettin
 from chimera_platform.portfolio.account import AccountSettings
 from chimera_platform.regimes.rules import RegimeRuleSettings
 from chimera_platform.risk.allocator import AllocatorSettings
+from chimera_platform.risk.circuit_breaker import CircuitBreakerSettings
 from chimera_platform.risk.governor import RiskSettings
 from chimera_platform.settings import Settings
 from chimera_platform.signals.detectors import DetectorSettings
@@ -55,6 +56,7 @@ class Configuration(Settings):
     session_profile: SessionProfileSettings = SessionProfileSettings.model_validate({})
     risk: RiskSettings = RiskSettings.model_validate({})
     allocator: AllocatorSettings = AllocatorSettings.model_validate({})
+    circuit_breaker: CircuitBreakerSettings = CircuitBreakerSettings.model_validate({})
     venue: VenueSettings = VenueSettings.model_validate({})
     venues: dict[str, VenueSettings] = Field(
         {}, description="in place of venue for the instruments of the venue of that name, whole"
