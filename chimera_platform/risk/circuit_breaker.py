@@ -224,9 +224,9 @@ def _begin_day(breaker: Any, settings: Any, ts: int) -> int:
 
 @record_kernel
 def _next_state(breaker: Any, equity_nanos: int) -> int:
-    """Return the state that follows at this equity, the levels being up to date."""
+    """Return the state that follows on Normal or Warning at this equity, the levels being up to date."""
     state = breaker.state
-    if state == TRIGGERED or equity_nanos <= breaker.trigger_at_nanos:
+    if equity_nanos <= breaker.trigger_at_nanos:
         return TRIGGERED
     if state == NORMAL:
         return WARNING if equity_nanos <= breaker.warn_at_nanos else NORMAL
@@ -241,11 +241,12 @@ def follow_breaker(breaker: Any, settings: Any, equity_nanos: int, ts: int) -> i
     day's. Calling it where :func:`needs_look` says no changes nothing but the last equity seen.
     """
     changed = _begin_day(breaker, settings, ts) if ts >= breaker.day_end_ts else 0
-    if equity_nanos > breaker.peak_nanos and breaker.state != TRIGGERED:
-        breaker.peak_nanos = equity_nanos
     breaker.equity_nanos = equity_nanos
+    is_live = settings.enabled == 1 and breaker.state != TRIGGERED
+    if is_live:
+        breaker.peak_nanos = max(breaker.peak_nanos, equity_nanos)
     _set_levels(breaker, settings)
-    if settings.enabled == 1:
+    if is_live:
         state = _next_state(breaker, equity_nanos)
         if state != breaker.state:
             breaker.state = state
