@@ -27,8 +27,10 @@ from chimera_platform.engines.order_flow.vacuum_entry import VacuumEntrySettings
 from chimera_platform.engines.structure import StructureSettings
 from chimera_platform.engines.timeframes import TimeframeSettings
 from chimera_platform.errors import ConfigurationError
+from chimera_platform.execution.quality import LatencyAttributionSettings
 from chimera_platform.microstructure.session_profile import SessionProfileSettings
 from chimera_platform.portfolio.account import AccountSettings
+from chimera_platform.portfolio.performance_tracker import PerformanceTrackingSettings
 from chimera_platform.regimes.rules import RegimeRuleSettings
 from chimera_platform.risk.allocator import AllocatorSettings
 from chimera_platform.risk.circuit_breaker import CircuitBreakerSettings
@@ -63,6 +65,8 @@ class Configuration(Settings):
     )
     account: AccountSettings = AccountSettings.model_validate({})
     coordination: CoordinationSettings = CoordinationSettings.model_validate({})
+    performance_tracking: PerformanceTrackingSettings = PerformanceTrackingSettings.model_validate({})
+    latency_attribution: LatencyAttributionSettings = LatencyAttributionSettings.model_validate({})
 
 
 def load_configuration(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> Configuration:
