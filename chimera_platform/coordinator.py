@@ -33,7 +33,7 @@ from chimera_platform.market.book import pack_book, unpack_book
 from chimera_platform.market.instruments import Universe
 from chimera_platform.portfolio.account import AccountSettings
 from chimera_platform.portfolio.positions import Fault
-from chimera_platform.risk.allocator import AllocatorSettings, allocator_record
+from chimera_platform.risk.allocator import AllocatorSettings, allocator_record, share_records
 from chimera_platform.risk.governor import RiskSettings
 from chimera_platform.settings import to_record
 from chimera_platform.simulation.exchange.settings import QueueModel, VenueSettings, venue_record
@@ -41,7 +41,7 @@ from chimera_platform.simulation.exchange.snapshot import pack_exchange, unpack_
 
 Array = np.ndarray[Any, Any]
 WEIGHT_MAX = 10.0
-_ARRAYS = ("account", "markets", "positions", "orders", "order_times")
+_ARRAYS = ("account", "markets", "currencies", "positions", "orders", "order_times")
 
 
 class CoordinatorConfiguration(Protocol):
@@ -128,13 +128,16 @@ class Coordinator:
             universe.records,
             to_record(configuration.risk),
             allocator_record(configuration.allocator),
+            share_records(configuration.allocator, universe),
             np.concatenate([venue_record(venue) for venue in venues]),
             np.array([names.index(instrument.venue) for instrument in universe.instruments], np.int64),
             to_record(configuration.account),
         )
         is_exact = any(venue.queue_model is QueueModel.EXACT for venue in venues)
         starting_nanos = configuration.account.starting_equity_nanos
-        self._state = new_state(len(universe), starting_nanos, configuration.risk.max_orders, len(venues), is_exact)
+        self._state = new_state(
+            len(universe), len(universe.assets), starting_nanos, configuration.risk.max_orders, len(venues), is_exact
+        )
         self._rows = new_rows(2 * ROWS_PER_EVENT)
         self._instruments = len(universe)
 
@@ -218,7 +221,7 @@ class Coordinator:
 
     def violation(self) -> Violation:
         """Return which accounting invariant is broken now: ``NONE``, always, between two events."""
-        return Violation(check_invariants(self._state))
+        return Violation(check_invariants(self._state, self._parameters.shares))
 
     def snapshot(self) -> dict[str, Any]:
         """Return the whole state as a picklable dict of arrays, books and exchange packed to what is in use."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from chimera_platform.coordination.sending import transmit_order
-from chimera_platform.execution.orders import ENTRY, IOC, new_order
+from chimera_platform.execution.orders import ENTRY, EXIT, IOC, new_order
 from chimera_platform.execution.records import DecisionReason, OrderReason, OrderType, TimeInForce
 from chimera_platform.kernels import kernel, record_kernel
 from chimera_platform.portfolio.exposure import add_reserved
-from chimera_platform.risk.allocator import allocate, engine_cap_nanos, lot_notional_nanos
+from chimera_platform.risk.allocator import allocate, fill_caps, is_engaged, lot_notional_nanos
 from chimera_platform.risk.governor import note_order_time, review, size_multiplier
 from chimera_platform.simulation.exchange.records import NEVER
 
@@ -42,24 +42,23 @@ def decision_price(market: Any, intent: Any) -> int:
 @kernel
 def _append_decision(state: Any, parameters: Any, output: Any, intent: Any, event_no: int, ts: int) -> Any:
     """Append a decision with the state it is taken in, before anything is reserved, and return it."""
-    account, market, e = state.account[0], state.markets[intent.instrument_id], intent.engine
+    account, i, e = state.account[0], intent.instrument_id, intent.engine
+    market, share = state.markets[i], parameters.shares[i]
     row = output.decisions[output.counts[0]]
     output.counts[0] += 1
     row.intent_no = intent.intent_no
     row.event_no = event_no
     row.ts_event = ts
     row.size_wanted = intent.size
-    row.engine_exposure_nanos = account.engine_exposure_nanos[e]
-    row.engine_cap_nanos = engine_cap_nanos(account, parameters.allocator[0], e)
-    row.symbol_exposure_nanos = market.exposure_nanos
-    row.account_exposure_nanos = account.exposure_nanos
-    row.equity_nanos = account.cash_nanos + account.value_nanos
+    row.engine = e
+    fill_caps(row, account, market, state.currencies[share.currency_index], parameters.allocator[0], share)
+    row.price = decision_price(market, intent)
+    row.lot_notional_nanos = lot_notional_nanos(row.price, parameters.instruments[i].tick_value_nanos)
+    row.is_engaged = 1 if is_engaged(state.positions[i, e], state.orders[i, e, ENTRY], state.orders[i, e, EXIT]) else 0
     row.drawdown_nanos = account.peak_equity_nanos - row.equity_nanos
     row.spread = market.ask - market.bid
-    row.engine_weight = account.engine_weight[e]
-    row.instrument_id = intent.instrument_id
+    row.instrument_id = i
     row.release_no = account.release_no
-    row.engine = e
     row.side = intent.side
     return row
 
@@ -100,9 +99,11 @@ def handle_intent(state: Any, parameters: Any, output: Any, intent: Any, event_n
     intent.intent_no = account.next_intent_no
     account.next_intent_no += 1
     row = _append_decision(state, parameters, output, intent, event_no, ts)
-    lot_notional = lot_notional_nanos(decision_price(market, intent), parameters.instruments[i].tick_value_nanos)
-    reserved, reason = allocate(state, parameters.allocator[0], i, e, intent.size, lot_notional)
-    add_reserved(account, market, position, e, reserved * lot_notional)
+    lot_notional = row.lot_notional_nanos
+    reserved, gate = allocate(row, intent.size)
+    reason = gate if reserved < 1 else APPROVED
+    currency = state.currencies[parameters.shares[i].currency_index]
+    add_reserved(account, market, currency, position, e, reserved * lot_notional)
     refusal = review(state, parameters.risk[0], intent, ts)
     if refusal != APPROVED and (reason == APPROVED or refusal < reason):
         reason = refusal
@@ -112,7 +113,7 @@ def handle_intent(state: Any, parameters: Any, output: Any, intent: Any, event_n
         reason = SIZE_ZERO
     if reason != APPROVED:
         lots = 0
-    add_reserved(account, market, position, e, (lots - reserved) * lot_notional)
+    add_reserved(account, market, currency, position, e, (lots - reserved) * lot_notional)
     row.size_multiplier = multiplier
     row.reason = reason
     row.approved = 1 if lots > 0 else 0

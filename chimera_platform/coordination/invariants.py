@@ -17,11 +17,11 @@ class Violation(IntEnum):
     """Which invariant is broken; NONE where all hold."""
 
     NONE = 0
-    COMMITTED = 1  # a position's committed exposure is not its absolute cost
+    COMMITTED = 1  # a position's committed exposure is not its lots at the price at which they were decided
     RESERVED = 2  # a reservation is not the remainder of an open entry at its decision price
-    ENGINE_EXPOSURE = 3  # an engine's exposure is not the sum over its positions
-    SYMBOL_EXPOSURE = 4  # an instrument's exposure is not the sum over its positions
-    ACCOUNT_EXPOSURE = 5  # the account's exposure is not the sum over all positions
+    ENGINE_EXPOSURE = 3  # what an engine has committed or reserved is not the sum over its positions
+    SYMBOL_EXPOSURE = 4  # what an instrument has committed or reserved is not the sum over its positions
+    ACCOUNT_EXPOSURE = 5  # what the account has committed or reserved is not the sum over all positions
     CASH = 6  # cash + cost of positions is not starting cash + realised - fees
     VALUE = 7  # the account's value, realised profit or fees is not the sum over its positions
     ORDER_STATE = 8  # an order's status, filled size and openness contradict each other
@@ -30,13 +30,14 @@ class Violation(IntEnum):
     PEAK = 11  # equity is above its peak
     FILLS = 12  # what the client knows as filled is not what the venue filled less what is on its way
     REPORTS = 13  # a report was refused that a simulated venue never writes
+    CURRENCY_EXPOSURE = 14  # what a currency has committed or reserved is not the sum over its instruments
 
 
 COMMITTED, RESERVED, FLAT_COST = int(Violation.COMMITTED), int(Violation.RESERVED), int(Violation.FLAT_COST)
 ENGINE_EXPOSURE, SYMBOL_EXPOSURE = int(Violation.ENGINE_EXPOSURE), int(Violation.SYMBOL_EXPOSURE)
 ACCOUNT_EXPOSURE, CASH, VALUE = int(Violation.ACCOUNT_EXPOSURE), int(Violation.CASH), int(Violation.VALUE)
 ORDER_STATE, EXIT_SIZE, PEAK = int(Violation.ORDER_STATE), int(Violation.EXIT_SIZE), int(Violation.PEAK)
-FILLS, REPORTS = int(Violation.FILLS), int(Violation.REPORTS)
+FILLS, REPORTS, CURRENCY_EXPOSURE = int(Violation.FILLS), int(Violation.REPORTS), int(Violation.CURRENCY_EXPOSURE)
 _TRADE = int(ReportKind.TRADE)
 
 
@@ -79,7 +80,7 @@ def check_position(state: Any, i: int, e: int) -> int:
         broken = check_fills(state, i, e, role)
         if broken != 0:
             return broken
-    if position.committed_nanos != abs(position.cost_nanos):
+    if position.committed_nanos != abs(position.lots) * entry.reserved_per_lot_nanos:
         return COMMITTED
     remainder = open_lots(entry) * entry.reserved_per_lot_nanos
     if position.reserved_nanos != remainder:
@@ -95,20 +96,22 @@ def check_position(state: Any, i: int, e: int) -> int:
 def check_sums(state: Any) -> int:
     """Return 0, or the invariant that the totals of account, engines and instruments break."""
     account, positions = state.account[0], state.positions
-    cost, value, realised, fees, exposure = 0, 0, 0, 0, 0
+    cost, value, realised, fees, committed, reserved = 0, 0, 0, 0, 0, 0
     for e in range(ENGINE_COUNT):
-        of_engine = 0
+        of_engine, pending = 0, 0
         for i in range(positions.shape[0]):
             position = positions[i, e]
-            of_engine += position.committed_nanos + position.reserved_nanos
+            of_engine += position.committed_nanos
+            pending += position.reserved_nanos
             cost += position.cost_nanos
             value += position.value_nanos
             realised += position.realised_nanos
             fees += position.fees_nanos
-        if account.engine_exposure_nanos[e] != of_engine:
+        if account.engine_committed_nanos[e] != of_engine or account.engine_reserved_nanos[e] != pending:
             return ENGINE_EXPOSURE
-        exposure += of_engine
-    if account.exposure_nanos != exposure:
+        committed += of_engine
+        reserved += pending
+    if account.committed_nanos != committed or account.reserved_nanos != reserved:
         return ACCOUNT_EXPOSURE
     if value != account.value_nanos or realised != account.realised_nanos or fees != account.fees_nanos:
         return VALUE
@@ -120,24 +123,43 @@ def check_sums(state: Any) -> int:
 
 
 @kernel
-def check_invariants(state: Any) -> int:
-    """Return :class:`Violation` NONE, or the first invariant that ``state`` breaks.
+def check_currencies(state: Any, shares: Any) -> int:
+    """Return 0, or CURRENCY_EXPOSURE where a currency's totals are not the sums over its instruments."""
+    for c in range(state.currencies.shape[0]):
+        committed, reserved = 0, 0
+        for i in range(state.markets.shape[0]):
+            if shares[i].currency_index == c:
+                committed += state.markets[i].committed_nanos
+                reserved += state.markets[i].reserved_nanos
+        if state.currencies[c].committed_nanos != committed or state.currencies[c].reserved_nanos != reserved:
+            return CURRENCY_EXPOSURE
+    return 0
+
+
+@kernel
+def check_invariants(state: Any, shares: Any) -> int:
+    """Return :class:`Violation` NONE, or the first invariant that ``state`` breaks; ``shares`` as of the allocator.
 
     The identities, exact to the nano:
 
-    - committed + reserved = sum of |cost| of positions + remainders of open entries at their decision price, for
-      each position, engine, instrument and the account; so a reservation ends with its order;
+    - committed = lots held, reserved = lots that open entries can still fill, each at the price at which it was
+      decided, for each position, engine, instrument, currency and the account; so a reservation ends with its order.
+      All lots of a position are of one entry, whose price per lot stays with its slot until the next one;
     - cash + sum(cost) = starting cash + realised - fees, hence with value at the mid
       cash + value = starting cash + realised + unrealised - fees, where unrealised = sum(value - cost);
     - lots filled as the client knows them = lots filled at the venue - lots of trades still on their way.
     """
     for i in range(state.positions.shape[0]):
-        of_symbol = 0
+        committed, reserved = 0, 0
         for e in range(ENGINE_COUNT):
             broken = check_position(state, i, e)
             if broken != 0:
                 return broken
-            of_symbol += state.positions[i, e].committed_nanos + state.positions[i, e].reserved_nanos
-        if state.markets[i].exposure_nanos != of_symbol:
+            committed += state.positions[i, e].committed_nanos
+            reserved += state.positions[i, e].reserved_nanos
+        if state.markets[i].committed_nanos != committed or state.markets[i].reserved_nanos != reserved:
             return SYMBOL_EXPOSURE
+    broken = check_currencies(state, shares)
+    if broken != 0:
+        return broken
     return check_sums(state)

@@ -221,6 +221,7 @@ def _run_events(
 def run_events(
     account: Any,
     markets: Any,
+    currencies: Any,
     positions: Any,
     orders: Any,
     order_times: Any,
@@ -232,6 +233,7 @@ def run_events(
     instruments: Any,
     risk: Any,
     allocator: Any,
+    shares: Any,
     venues: Any,
     venue_index: Any,
     account_settings: Any,
@@ -258,6 +260,7 @@ def run_events(
         CoordinatorState(
             account,
             markets,
+            currencies,
             positions,
             orders,
             order_times,
@@ -267,7 +270,7 @@ def run_events(
             exchange_members,
             exchange_sessions,
         ),
-        CoordinatorParameters(instruments, risk, allocator, venues, venue_index, account_settings),
+        CoordinatorParameters(instruments, risk, allocator, shares, venues, venue_index, account_settings),
         Rows(decisions, order_events, fills, marks, counts),
         events,
         first_event_no,

@@ -35,7 +35,8 @@ def receive_report(state: Any, parameters: Any, output: Any, i: int, report: Any
             account.refused_reports += 1
         return
     reserved = (open_lots(order) - before) * order.reserved_per_lot_nanos
-    add_reserved(account, state.markets[i], position, e, reserved)
+    currency = state.currencies[parameters.shares[i].currency_index]
+    add_reserved(account, state.markets[i], currency, position, e, reserved)
     reason = order.reason if report.reason == _NONE else report.reason
     if report.kind == _TRADE:
         book_trade(state, parameters, output, i, e, role, report, event_no, ts)

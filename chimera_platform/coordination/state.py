@@ -17,6 +17,7 @@ from chimera_platform.execution.records import (
 )
 from chimera_platform.market.book import new_books
 from chimera_platform.portfolio.account import ACCOUNT_DTYPE
+from chimera_platform.portfolio.exposure import CURRENCY_DTYPE
 from chimera_platform.portfolio.positions import POSITION_DTYPE
 from chimera_platform.risk.governor import NEVER_SENT
 from chimera_platform.simulation.exchange.state import Exchange, new_exchange
@@ -25,7 +26,8 @@ MARKET_DTYPE = np.dtype(
     [
         ("bid", "<i8"),  # ticks, when last tradable and looked at: at decisions, and while it is active
         ("ask", "<i8"),
-        ("exposure_nanos", "<i8"),  # committed + reserved of all engines in this instrument
+        ("committed_nanos", "<i8"),  # of all engines in this instrument, see chimera_platform.portfolio.exposure
+        ("reserved_nanos", "<i8"),
         ("seen_ts", "<i8"),  # ns UTC of the last record
         ("is_tradable", "u1"),  # at the last completed source event
         ("is_complete", "u1"),  # 1: the last record applied was the LAST of its source event
@@ -41,6 +43,7 @@ class CoordinatorState(NamedTuple):
 
     account: np.ndarray[Any, Any]  # ACCOUNT_DTYPE (1,)
     markets: np.ndarray[Any, Any]  # MARKET_DTYPE (instruments,)
+    currencies: np.ndarray[Any, Any]  # CURRENCY_DTYPE (currencies,): what the instruments buy and sell
     positions: np.ndarray[Any, Any]  # POSITION_DTYPE (instruments, engines)
     orders: np.ndarray[Any, Any]  # ORDER_DTYPE (instruments, engines, roles)
     order_times: np.ndarray[Any, Any]  # i8 (max_orders,): ns UTC of the last entries sent, NEVER_SENT where none
@@ -62,6 +65,7 @@ class CoordinatorParameters(NamedTuple):
     instruments: np.ndarray[Any, Any]  # INSTRUMENT_DTYPE (instruments,)
     risk: np.ndarray[Any, Any]
     allocator: np.ndarray[Any, Any]
+    shares: np.ndarray[Any, Any]  # SHARES_DTYPE (instruments,)
     venues: np.ndarray[Any, Any]  # VENUE_DTYPE (venues,)
     venue_index: np.ndarray[Any, Any]  # i8 (instruments,): where an instrument is traded
     account: np.ndarray[Any, Any]
@@ -78,7 +82,7 @@ class Rows(NamedTuple):
 
 
 def new_state(
-    instruments: int, starting_nanos: int, max_orders: int, venues: int, is_exact: bool = False
+    instruments: int, currencies: int, starting_nanos: int, max_orders: int, venues: int, is_exact: bool = False
 ) -> CoordinatorState:
     """Return the state before the first event: all cash, no positions, every engine at weight 1.
 
@@ -93,6 +97,7 @@ def new_state(
     return CoordinatorState(
         account,
         markets,
+        np.zeros(currencies, CURRENCY_DTYPE),
         np.zeros((instruments, ENGINE_COUNT), POSITION_DTYPE),
         np.zeros((instruments, ENGINE_COUNT, ROLE_COUNT), ORDER_DTYPE),
         np.full(max_orders, NEVER_SENT, np.int64),

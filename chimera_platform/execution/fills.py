@@ -7,7 +7,7 @@ from typing import Any
 from chimera_platform.execution.orders import ENTRY
 from chimera_platform.execution.records import Liquidity
 from chimera_platform.kernels import kernel
-from chimera_platform.portfolio.exposure import add_committed
+from chimera_platform.portfolio.exposure import add_committed, committed_by_fill
 from chimera_platform.portfolio.positions import fee_nanos, note_equity, revalue, trade
 
 MAKER = int(Liquidity.MAKER)
@@ -55,13 +55,21 @@ def _append_fill(state: Any, output: Any, i: int, e: int, order: Any, report: An
 def book_trade(
     state: Any, parameters: Any, output: Any, i: int, e: int, role: int, report: Any, event_no: int, ts: int
 ) -> None:
-    """Book the trade of an order of (instrument, engine, role) that is received at ``ts``."""
-    account, market = state.account[0], state.markets[i]
+    """Book the trade of an order of (instrument, engine, role) that is received at ``ts``.
+
+    Its lots are committed at the price reserved for them, which the receiver of the report takes off the reservation.
+    """
+    account, market, currency = (
+        state.account[0],
+        state.markets[i],
+        state.currencies[parameters.shares[i].currency_index],
+    )
     position, order, instrument = state.positions[i, e], state.orders[i, e, role], parameters.instruments[i]
     fee = fill_fee_nanos(instrument, report.lots, report.price, report.liquidity)
-    held, cash, committed = position.lots, account.cash_nanos, position.committed_nanos
+    held, cash = position.lots, account.cash_nanos
+    committed = committed_by_fill(position.committed_nanos, held, order.side, report.lots, order.reserved_per_lot_nanos)
+    add_committed(account, market, currency, position, e, committed)
     realised = trade(account, position, order.side, report.lots, report.price, instrument.tick_value_nanos, fee)
-    add_committed(account, market, position, e, abs(position.cost_nanos) - committed)
     if role == ENTRY and held == 0:
         position.exit_ts = ts + position.max_hold_ns
     row = _append_fill(state, output, i, e, order, report, event_no, ts)

@@ -70,6 +70,11 @@ class Instrument(Settings):
     description: str = ""
     venue: str = Field(min_length=1)
     currency: str = Field(min_length=3, max_length=5, description="of prices, fees and profits")
+    base: str | None = Field(
+        None,
+        pattern=r"^[A-Z0-9]{2,12}$",
+        description="asset or currency that one buys and sells (XAU, EUR, BTC); none given: one of its own, the symbol",
+    )
     contract: ContractKind = ContractKind.LINEAR
     tick_size: Decimal = Field(gt=0, description="smallest price step, price currency")
     lot_size: Decimal = Field(gt=0, description="smallest size step, units of the underlying or contracts")
@@ -86,6 +91,11 @@ class Instrument(Settings):
         if self.tick_value_nanos < 1:
             raise ValueError("one tick on one lot is worth less than a nano of the currency; use a larger lot_size")
         return self
+
+    @property
+    def asset(self) -> str:
+        """What a buyer comes to hold, whatever it is quoted in: ``base``, or the symbol where none is given."""
+        return self.symbol if self.base is None else self.base
 
     @property
     def tick_value_nanos(self) -> int:
@@ -157,6 +167,7 @@ class Universe:
         if not self.instruments or len(set(self.symbols)) != len(self.symbols):
             raise ConfigurationError(f"a universe needs one or more distinct symbols, not {list(self.symbols)}")
         self.records: np.ndarray[Any, Any] = np.concatenate([i.record for i in self.instruments])
+        self.assets: tuple[str, ...] = tuple(sorted({i.asset for i in self.instruments}))
 
     def __len__(self) -> int:
         return len(self.instruments)
@@ -169,6 +180,11 @@ class Universe:
         if symbol not in self.symbols:
             raise _unknown(symbol, self.symbols)
         return self.symbols.index(symbol)
+
+    @property
+    def asset_index(self) -> np.ndarray[Any, Any]:
+        """For each instrument the index of its asset in ``assets``: i8 (instruments,)."""
+        return np.array([self.assets.index(i.asset) for i in self.instruments], np.int64)
 
     def price_to_ticks(self, symbol: str, price: Decimal | str | float) -> int:
         """Return ``price`` of ``symbol`` in ticks; :class:`DataError` where it is not on the tick grid."""

@@ -47,9 +47,11 @@ ACCOUNT_DTYPE = np.dtype(
         ("fees_nanos", "<i8"),  # paid; negative: net rebates
         ("peak_equity_nanos", "<i8"),  # highest equity so far
         ("max_drawdown_nanos", "<i8"),  # deepest fall below the peak so far
-        ("exposure_nanos", "<i8"),  # committed + reserved of all engines and instruments
-        ("engine_exposure_nanos", "<i8", (ENGINE_COUNT,)),  # committed + reserved by engine
-        ("engine_weight", "<f8", (ENGINE_COUNT,)),  # of the release in force
+        ("committed_nanos", "<i8"),  # of all engines and instruments, see chimera_platform.portfolio.exposure
+        ("reserved_nanos", "<i8"),
+        ("engine_committed_nanos", "<i8", (ENGINE_COUNT,)),  # by engine, in all instruments
+        ("engine_reserved_nanos", "<i8", (ENGINE_COUNT,)),
+        ("engine_weight", "<f8", (ENGINE_COUNT,)),  # in force: scales the engine's cap
         ("next_intent_no", "<i8"),
         ("next_order_no", "<i8"),
         ("next_order_event_no", "<i8"),

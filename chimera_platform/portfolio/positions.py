@@ -42,8 +42,8 @@ POSITION_DTYPE = np.dtype(
         ("value_nanos", "<i8"),  # signed value at the last known mid
         ("realised_nanos", "<i8"),  # since the start of the run, before fees
         ("fees_nanos", "<i8"),  # since the start of the run
-        ("committed_nanos", "<i8"),  # absolute cost
-        ("reserved_nanos", "<i8"),  # of the open entry order
+        ("committed_nanos", "<i8"),  # lots held, each at the price at which it was decided; absolute
+        ("reserved_nanos", "<i8"),  # of the open entry order: lots it can still fill, at the same price
         ("intent_no", "<i8"),  # the intent that is being carried out
         ("stop_distance", "<i8"),  # ticks from the average entry price
         ("target_distance", "<i8"),  # ticks from the average entry price

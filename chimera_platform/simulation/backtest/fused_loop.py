@@ -96,6 +96,7 @@ def _run_fused(
 def run_fused(
     account: Any,
     markets: Any,
+    currencies: Any,
     positions: Any,
     orders: Any,
     order_times: Any,
@@ -107,6 +108,7 @@ def run_fused(
     instruments: Any,
     risk: Any,
     allocator: Any,
+    shares: Any,
     venues: Any,
     venue_index: Any,
     account_settings: Any,
@@ -141,6 +143,7 @@ def run_fused(
         CoordinatorState(
             account,
             markets,
+            currencies,
             positions,
             orders,
             order_times,
@@ -150,7 +153,7 @@ def run_fused(
             exchange_members,
             exchange_sessions,
         ),
-        CoordinatorParameters(instruments, risk, allocator, venues, venue_index, account_settings),
+        CoordinatorParameters(instruments, risk, allocator, shares, venues, venue_index, account_settings),
         Rows(decisions, order_events, fills, marks, counts),
         engine_parameters,
         engine_states,
