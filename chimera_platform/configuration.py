@@ -27,6 +27,7 @@ from chimera_platform.engines.order_flow.vacuum_entry import VacuumEntrySettings
 from chimera_platform.engines.structure import StructureSettings
 from chimera_platform.engines.timeframes import TimeframeSettings
 from chimera_platform.errors import ConfigurationError
+from chimera_platform.execution.exit_settings import ExitSettings
 from chimera_platform.execution.quality import LatencyAttributionSettings
 from chimera_platform.microstructure.session_profile import SessionProfileSettings
 from chimera_platform.portfolio.account import AccountSettings
@@ -58,6 +59,7 @@ class Configuration(Settings):
     session_profile: SessionProfileSettings = SessionProfileSettings.model_validate({})
     risk: RiskSettings = RiskSettings.model_validate({})
     allocator: AllocatorSettings = AllocatorSettings.model_validate({})
+    exits: ExitSettings = ExitSettings.model_validate({})
     circuit_breaker: CircuitBreakerSettings = CircuitBreakerSettings.model_validate({})
     venue: VenueSettings = VenueSettings.model_validate({})
     venues: dict[str, VenueSettings] = Field(
