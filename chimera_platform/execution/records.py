@@ -151,6 +151,7 @@ class OrderReason(IntEnum):
     SESSION_CLOSE = 16  # a day order's session ended
     STOP_REACHED = 17  # a stop that the market has passed already
     TOO_LATE = 18  # a cancel or replacement of an order that had ended
+    HEDGE_CLOSED = 19  # exit: the hedge is not needed any more, or not all of it
     TRAILING = 20  # exit: the stop that follows the best price was reached
     BREAK_EVEN = 21  # exit: the stop at entry and cost was reached
     PARTIAL_TARGET = 22  # exit of a part: a share of the way to the target was reached
