@@ -36,6 +36,8 @@ from chimera_platform.regimes.rules import RegimeRuleSettings
 from chimera_platform.risk.allocator import AllocatorSettings
 from chimera_platform.risk.circuit_breaker import CircuitBreakerSettings
 from chimera_platform.risk.governor import RiskSettings
+from chimera_platform.risk.live_value_at_risk import ValueAtRiskSettings
+from chimera_platform.risk.stress import StressSettings
 from chimera_platform.settings import Settings
 from chimera_platform.signals.detectors import DetectorSettings
 from chimera_platform.simulation.exchange.settings import VenueSettings
@@ -67,6 +69,8 @@ class Configuration(Settings):
     )
     account: AccountSettings = AccountSettings.model_validate({})
     coordination: CoordinationSettings = CoordinationSettings.model_validate({})
+    value_at_risk: ValueAtRiskSettings = ValueAtRiskSettings.model_validate({})
+    stress: StressSettings = StressSettings.model_validate({})
     performance_tracking: PerformanceTrackingSettings = PerformanceTrackingSettings.model_validate({})
     latency_attribution: LatencyAttributionSettings = LatencyAttributionSettings.model_validate({})
 

@@ -6,7 +6,8 @@ periods, ES is the mean loss where it is. Three estimates:
 - *historical*: the empirical quantile (linear interpolation) and the mean of what lies at or beyond it;
 - *Cornish-Fisher* (Favre and Galeano 2002): the normal quantile corrected by sample skewness and excess kurtosis, with
   the matching ES by integration of the corrected quantile over the tail (Maillard 2012); the correction is only taken
-  where it leaves the quantile function monotone in the tail, else the normal one stands;
+  where it leaves the quantile function monotone in the tail, else the normal one stands (the farthest 4,000th of the
+  tail is not asked: it weighs nothing, and a thin-tailed expansion always turns there);
 - *filtered* (Hull and White 1998; Barone-Adesi, Giannopoulos and Vosper 1999): the historical estimate of returns that
   are scaled by the present over their own volatility, exponentially weighted (RiskMetrics 1996, decay 0.94).
 
@@ -20,14 +21,22 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from statistics import NormalDist
+from functools import cache
 from typing import Any
 
 import numpy as np
 
+from chimera_platform.risk.tail_risk import (
+    cornish_fisher_tail,
+    filtered_tail,
+    historical_tail,
+    mean_square,
+    next_variance,
+    quantiles_record,
+)
+
 Array = np.ndarray[Any, Any]
 DECAY = 0.94
-_TAIL_POINTS = 2_000
 
 
 @dataclass(frozen=True)
@@ -61,26 +70,14 @@ class Coverage:
 
 def historical(returns: Array, level: float = 0.95) -> TailRisk:
     """Return the empirical VaR and ES of ``returns``, shape (n,), n at least 1."""
-    losses = -_checked(returns, level)
-    value_at_risk = float(np.quantile(losses, level))
-    return TailRisk(value_at_risk, float(losses[losses >= value_at_risk].mean()))
+    values = _checked(returns, level)
+    return TailRisk(*historical_tail(values, len(values), np.empty(len(values)), level))
 
 
 def cornish_fisher(returns: Array, level: float = 0.95) -> TailRisk:
     """Return the VaR and ES of a normal distribution corrected by the returns' skewness and kurtosis."""
     values = _checked(returns, level)
-    mean, deviation = float(values.mean()), float(values.std(ddof=1)) if len(values) > 1 else 0.0
-    if deviation == 0.0:
-        return TailRisk(-mean, -mean)
-    standard = (values - mean) / values.std()
-    skewness, kurtosis = float((standard**3).mean()), float((standard**4).mean()) - 3.0
-    tail = (np.arange(_TAIL_POINTS) + 0.5) / _TAIL_POINTS * (1.0 - level)
-    normal = np.array([NormalDist().inv_cdf(p) for p in (*tail, 1.0 - level)])
-    corrected = _corrected(normal, skewness, kurtosis)
-    if (np.diff(corrected) < 0.0).any():
-        corrected = normal
-    quantiles = mean + deviation * corrected
-    return TailRisk(-float(quantiles[-1]), -float(quantiles[:-1].mean()))
+    return TailRisk(*cornish_fisher_tail(values, len(values), _quantiles(level)))
 
 
 def filtered(returns: Array, level: float = 0.95, decay: float = DECAY) -> TailRisk:
@@ -91,11 +88,8 @@ def filtered(returns: Array, level: float = 0.95, decay: float = DECAY) -> TailR
     returns : oldest first, shape (n,).
     decay : of the variance from period to period, in (0, 1).
     """
-    values = _checked(returns, level)
-    variances = ewma_variances(values, decay)
-    past = np.sqrt(variances[:-1])
-    scaled = np.divide(values, past, out=np.zeros_like(values), where=past > 0.0) * math.sqrt(variances[-1])
-    return historical(scaled, level)
+    values = _checked(returns, level).copy()
+    return TailRisk(*filtered_tail(values, len(values), np.empty(len(values)), level, decay))
 
 
 METHODS: dict[str, Callable[[Array, float], TailRisk]] = {
@@ -110,10 +104,11 @@ def ewma_variances(returns: Array, decay: float = DECAY) -> Array:
 
     It starts with the mean square of all returns, as nothing is known before the first.
     """
-    variances = np.empty(len(returns) + 1)
-    variances[0] = float(np.mean(np.square(returns)))
-    for k, value in enumerate(returns):
-        variances[k + 1] = decay * variances[k] + (1.0 - decay) * value * value
+    values = np.ascontiguousarray(returns, float)
+    variances = np.empty(len(values) + 1)
+    variances[0] = mean_square(values, len(values))
+    for k, value in enumerate(values):
+        variances[k + 1] = next_variance(variances[k], value, decay)
     return variances
 
 
@@ -159,7 +154,7 @@ def coverage(returns: Array, forecasts: Array, level: float = 0.95) -> Coverage:
 
 
 def _checked(returns: Array, level: float) -> Array:
-    values = np.asarray(returns, float)
+    values = np.ascontiguousarray(returns, float)
     if values.ndim != 1 or len(values) == 0 or not np.isfinite(values).all():
         raise ValueError(f"returns are of shape {values.shape}; expected one finite return at the least")
     if not 0.5 < level < 1.0:
@@ -167,13 +162,10 @@ def _checked(returns: Array, level: float) -> Array:
     return values
 
 
-def _corrected(z: Array, skewness: float, kurtosis: float) -> Array:
-    return np.asarray(
-        z
-        + (z**2 - 1.0) * skewness / 6.0
-        + (z**3 - 3.0 * z) * kurtosis / 24.0
-        - (2.0 * z**3 - 5.0 * z) * skewness**2 / 36.0
-    )
+@cache
+def _quantiles(level: float) -> Any:
+    """Return the QUANTILES_DTYPE record of ``level``."""
+    return quantiles_record(level)[0]
 
 
 def _log_likelihood(hits: int, trials: int, probability: float | None = None) -> float:

@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -25,6 +25,7 @@ SEED = 11
 RETURNS = st.lists(st.floats(-0.2, 0.2, allow_nan=False), min_size=2, max_size=60).map(np.array)
 
 
+@settings(deadline=None)  # the first call compiles
 @given(RETURNS, st.sampled_from([0.9, 0.95, 0.99]))
 def test_the_shortfall_is_never_below_the_value_at_risk(returns: np.ndarray, level: float) -> None:
     """ES >= VaR, for every method and level."""
@@ -33,6 +34,7 @@ def test_the_shortfall_is_never_below_the_value_at_risk(returns: np.ndarray, lev
         assert risk.expected_shortfall >= risk.value_at_risk - 1e-9
 
 
+@settings(deadline=None)  # the first call compiles
 @given(RETURNS, st.floats(0.1, 10.0))
 def test_risk_scales_with_the_returns(returns: np.ndarray, factor: float) -> None:
     """VaR(a r) = a VaR(r) for a > 0; the same for ES."""
