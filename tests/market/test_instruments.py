@@ -50,6 +50,13 @@ def test_ticks_become_the_nearest_float_of_the_real_price() -> None:
     assert BUILT_IN["XAGUSD"].lots_to_size(3) == 150
 
 
+def test_what_is_bought_is_the_base_and_without_one_the_symbol_itself() -> None:
+    assert [BUILT_IN[symbol].asset for symbol in ("XAUUSD", "GC", "EURUSD", "GOOG")] == ["XAU", "XAU", "EUR", "GOOG"]
+    universe = Universe([BUILT_IN[symbol] for symbol in ("XAUUSD", "GOOG", "GC")])
+    assert universe.assets == ("GOOG", "XAU")
+    assert universe.asset_index.tolist() == [1, 0, 1]
+
+
 @pytest.mark.parametrize("price", ["1291.677", Decimal("1291.677"), 1291.677])
 def test_a_price_on_the_grid_becomes_ticks(price: str | Decimal | float) -> None:
     assert Universe([BUILT_IN["XAUUSD"]]).price_to_ticks("XAUUSD", price) == 1_291_677
