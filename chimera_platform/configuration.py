@@ -36,6 +36,7 @@ from chimera_platform.regimes.rules import RegimeRuleSettings
 from chimera_platform.risk.allocator import AllocatorSettings
 from chimera_platform.risk.circuit_breaker import CircuitBreakerSettings
 from chimera_platform.risk.governor import RiskSettings
+from chimera_platform.risk.hedge_controller import HedgeSettings
 from chimera_platform.risk.live_value_at_risk import ValueAtRiskSettings
 from chimera_platform.risk.stress import StressSettings
 from chimera_platform.settings import Settings
@@ -61,6 +62,7 @@ class Configuration(Settings):
     session_profile: SessionProfileSettings = SessionProfileSettings.model_validate({})
     risk: RiskSettings = RiskSettings.model_validate({})
     allocator: AllocatorSettings = AllocatorSettings.model_validate({})
+    hedge_controller: HedgeSettings = HedgeSettings.model_validate({})
     exits: ExitSettings = ExitSettings.model_validate({})
     circuit_breaker: CircuitBreakerSettings = CircuitBreakerSettings.model_validate({})
     venue: VenueSettings = VenueSettings.model_validate({})
