@@ -63,7 +63,7 @@ class Breaker:
         reset_breaker(self.record, self.settings, equity)
 
 
-ONLY_DRAWDOWN = {"daily_loss_limit": 1.0, "daily_warning_fraction": 0.99}
+ONLY_DRAWDOWN: dict[str, Any] = {"daily_loss_limit": 1.0, "daily_warning_fraction": 0.99}
 
 
 @pytest.mark.parametrize(
