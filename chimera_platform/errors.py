@@ -52,3 +52,7 @@ class ReleaseError(ChimeraError):
 
 class VenueError(ChimeraError):
     """A venue that cannot be reached or answers against its protocol."""
+
+
+class ReconciliationError(VenueError):
+    """Client and venue differ in a way that nothing explains: a person has to look before anything is traded."""

@@ -155,6 +155,7 @@ class OrderReason(IntEnum):
     TRAILING = 20  # exit: the stop that follows the best price was reached
     BREAK_EVEN = 21  # exit: the stop at entry and cost was reached
     PARTIAL_TARGET = 22  # exit of a part: a share of the way to the target was reached
+    ADJUSTMENT = 23  # the client's books were set to the venue's, or an order was withdrawn for it
 
 
 class Liquidity(IntEnum):

@@ -69,6 +69,7 @@ def end_order(venue: Any, session: Any, market: Any, order: Any, kind: int, reas
 def fill(venue: Any, session: Any, market: Any, order: Any, price: int, lots: int, liquidity: int, ts: int) -> None:
     """Trade ``lots`` of an order at ``price`` (ticks), and report it; the shown part goes first."""
     order.filled += lots
+    market.position += order.side * lots
     order.shown = max(order.shown - lots, 0)
     if order.filled >= order.size:
         order.state = DONE

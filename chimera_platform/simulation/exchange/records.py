@@ -79,6 +79,7 @@ EXCHANGE_MARKET_DTYPE = np.dtype(
         ("last_trade", "<i8"),  # ticks, where has_traded
         ("next_priority", "<i8"),
         ("next_exec_no", "<i8"),
+        ("position", "<i8"),  # lots, signed: bought less sold by the account, as the venue counts
         ("last_received_ts", "<i8"),  # ns UTC of the last report handed over: the session keeps their order
         ("reports_first", "<i8"),  # ring index
         ("reports_count", "<i8"),
