@@ -21,6 +21,8 @@ COMMAND_LINE = "CHIMERA_COMMAND_LINE_SETTINGS"
 """The environment variable that hands the command line's settings to the processes of a flow."""
 _PREFIX = "CHIMERA_"
 _BETWEEN = "__"
+_NAMED = (("VENUES",), ("ALLOCATOR", "SYMBOL_SHARES"), ("ALLOCATOR", "CURRENCY_SHARES"))
+"""Tables whose keys are names of the user's, written as instruments write them."""
 
 
 @dataclass(frozen=True)
@@ -56,8 +58,8 @@ def environment_layer(environ: Mapping[str, str]) -> Layer:
     for name in sorted(environ):
         if name.startswith(_PREFIX) and _BETWEEN in name:
             parts = name.removeprefix(_PREFIX).split(_BETWEEN)
-            is_named = parts[0] == "VENUES"  # its tables are named as instruments name their venues
-            setting = tuple(part if is_named and k == 1 else part.lower() for k, part in enumerate(parts))
+            named = next((len(table) for table in _NAMED if tuple(parts[: len(table)]) == table), None)
+            setting = tuple(part if k == named else part.lower() for k, part in enumerate(parts))
             _put(layer, setting, _value(environ[name]), f"${name}")
     return layer
 

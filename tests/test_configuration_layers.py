@@ -140,3 +140,23 @@ def test_a_venue_of_its_own_is_named_as_instruments_name_it(tmp_path: Path) -> N
     assert origins["venues", "OANDA", "order_latency_ns"] == "$CHIMERA_VENUES__OANDA__ORDER_LATENCY_NS"
     with pytest.raises(ConfigurationError, match=r"'venues\.OANDA\.speed'"):
         load_configuration(path, {"CHIMERA_VENUES__OANDA__SPEED": "2"})
+
+
+def test_shares_of_single_symbols_are_named_as_instruments_are_and_shown_one_by_one(tmp_path: Path) -> None:
+    path = written(tmp_path, "[allocator.symbol_shares]\nGC = 0.1\n")
+    environ = {"CHIMERA_ALLOCATOR__SYMBOL_SHARES__XAUUSD": "0.2", "CHIMERA_ALLOCATOR__CURRENCY_SHARES__XAU": "0.25"}
+    shares = load_configuration(path, environ).allocator
+    assert (shares.symbol_shares, shares.currency_shares) == ({"GC": 0.1, "XAUUSD": 0.2}, {"XAU": 0.25})
+    _, shown = chimera("config", "show", "allocator", "--config", str(path), **environ)
+    rows = {row["setting"]: (row["value"], row["bounds"], row["source"]) for row in shown["settings"]}
+    assert rows["allocator.symbol_shares.GC"] == (0.1, "≥ 0, ≤ 1", str(path))
+    assert rows["allocator.symbol_shares.XAUUSD"][2] == "$CHIMERA_ALLOCATOR__SYMBOL_SHARES__XAUUSD"
+    with pytest.raises(ConfigurationError, match=r"'allocator\.symbol_shares\.GC' is 2"):
+        load_configuration(path, command_line("allocator.symbol_shares.GC=2"))
+
+
+def test_an_empty_table_of_values_is_shown_as_a_setting_and_one_of_sections_is_not() -> None:
+    _, shown = chimera("config", "show")
+    names = {row["setting"] for row in shown["settings"]}
+    assert "allocator.symbol_shares" in names
+    assert "venues" not in names

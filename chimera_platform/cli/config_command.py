@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
 
@@ -91,17 +91,28 @@ def _settings(settings: Settings, above: tuple[str, ...] = ()) -> list[tuple[tup
         value = getattr(settings, name)
         if isinstance(value, Settings):
             found += _settings(value, (*above, name))
-        elif isinstance(value, dict) and all(isinstance(each, Settings) for each in value.values()):
+        elif isinstance(value, dict) and (value or _is_table_of_tables(field)):
             for key, each in value.items():
-                found += _settings(each, (*above, name, key))
+                path = (*above, name, key)
+                found += _settings(each, path) if isinstance(each, Settings) else [(path, each, field)]
         else:
             found.append(((*above, name), value, field))
     return found
 
 
+def _is_table_of_tables(field: FieldInfo) -> bool:
+    """Return whether a dict setting holds whole sections by name, not single values."""
+    from chimera_platform.settings import Settings
+
+    values = get_args(field.annotation)[1]
+    return isinstance(values, type) and issubclass(values, Settings)
+
+
 def _bounds(field: FieldInfo) -> str:
-    """Return the bounds of a numeric setting, such as "≥ 0, ≤ 1"; empty where it has none."""
-    limits = [(sign, getattr(rule, name, None)) for rule in field.metadata for name, sign in _BOUNDS.items()]
+    """Return the bounds of a numeric setting, such as "≥ 0, ≤ 1", or of a table's values; empty where it has none."""
+    of_values = [rule for each in get_args(field.annotation)[1:] for rule in getattr(each, "__metadata__", ())]
+    rules = [*field.metadata, *(rule for info in of_values for rule in info.metadata)]
+    limits = [(sign, getattr(rule, name, None)) for rule in rules for name, sign in _BOUNDS.items()]
     return ", ".join(f"{sign} {limit:g}" for sign, limit in limits if limit is not None)
 
 

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from chimera_platform.kernels import kernel
+from chimera_platform.kernels import record_kernel
 from chimera_platform.portfolio.positions import share_of_cost
 
 CURRENCY_DTYPE = np.dtype(
@@ -29,19 +29,19 @@ CURRENCY_DTYPE = np.dtype(
 )
 
 
-@kernel
+@record_kernel
 def exposure_nanos(level: Any) -> int:
     """Return committed + reserved of a position, market (instrument), currency or account record."""
     return level.committed_nanos + level.reserved_nanos
 
 
-@kernel
+@record_kernel
 def engine_exposure_nanos(account: Any, engine: int) -> int:
     """Return committed + reserved of an engine in all instruments."""
     return account.engine_committed_nanos[engine] + account.engine_reserved_nanos[engine]
 
 
-@kernel
+@record_kernel
 def add_reserved(account: Any, market: Any, currency: Any, position: Any, engine: int, amount_nanos: int) -> None:
     """Reserve ``amount_nanos`` more (negative: give back) at all levels.
 
@@ -58,7 +58,7 @@ def add_reserved(account: Any, market: Any, currency: Any, position: Any, engine
     account.reserved_nanos += amount_nanos
 
 
-@kernel
+@record_kernel
 def add_committed(account: Any, market: Any, currency: Any, position: Any, engine: int, amount_nanos: int) -> None:
     """Commit ``amount_nanos`` more (negative: free) at all levels; parameters as of :func:`add_reserved`."""
     position.committed_nanos += amount_nanos
@@ -68,7 +68,7 @@ def add_committed(account: Any, market: Any, currency: Any, position: Any, engin
     account.committed_nanos += amount_nanos
 
 
-@kernel
+@record_kernel
 def committed_by_fill(committed_nanos: int, held: int, side: int, lots: int, reserved_per_lot_nanos: int) -> int:
     """Return by how much a fill changes what a position has committed.
 

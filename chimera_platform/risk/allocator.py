@@ -24,7 +24,7 @@ import numpy as np
 from pydantic import Field
 
 from chimera_platform.execution.records import ENGINE_COUNT, DecisionReason, Engine
-from chimera_platform.kernels import kernel
+from chimera_platform.kernels import record_kernel
 from chimera_platform.market.instruments import Universe
 from chimera_platform.portfolio.account import MAX_NOTIONAL_NANOS
 from chimera_platform.portfolio.exposure import engine_exposure_nanos, exposure_nanos
@@ -105,7 +105,7 @@ def share_records(settings: AllocatorSettings, universe: Universe) -> np.ndarray
     return records
 
 
-@kernel
+@record_kernel
 def cap_nanos(equity_nanos: int, fraction: float) -> int:
     """Return ``equity * fraction`` as nanos, within [0, :data:`MAX_NOTIONAL_NANOS`]."""
     cap = float(equity_nanos) * fraction
@@ -114,7 +114,7 @@ def cap_nanos(equity_nanos: int, fraction: float) -> int:
     return int(max(cap, 0.0))
 
 
-@kernel
+@record_kernel
 def lot_notional_nanos(price_ticks: int, tick_value_nanos: int) -> int:
     """Return the absolute notional of one lot, at least 1; above all caps where it would not be exact."""
     if abs(price_ticks) > MAX_NOTIONAL_NANOS // tick_value_nanos:
@@ -122,13 +122,13 @@ def lot_notional_nanos(price_ticks: int, tick_value_nanos: int) -> int:
     return max(abs(price_ticks) * tick_value_nanos, 1)
 
 
-@kernel
+@record_kernel
 def is_engaged(position: Any, entry: Any, leave: Any) -> bool:
     """Return whether an engine has a position or a working order (entry, exit) in an instrument."""
     return position.lots != 0 or entry.is_open == 1 or leave.is_open == 1
 
 
-@kernel
+@record_kernel
 def fill_caps(row: Any, account: Any, market: Any, currency: Any, settings: Any, share: Any) -> None:
     """Write equity, the engine's weight, and at each level the exposure and its cap into a decision.
 
@@ -154,13 +154,13 @@ def fill_caps(row: Any, account: Any, market: Any, currency: Any, settings: Any,
     row.account_cap_nanos = cap_nanos(equity, leverage)
 
 
-@kernel
+@record_kernel
 def _lots_under(cap: int, exposure: int, lot_notional: int) -> int:
     """Return the whole lots that fit between exposure and cap."""
     return max(cap - exposure, 0) // lot_notional
 
 
-@kernel
+@record_kernel
 def allocate(row: Any, lots_wanted: int) -> Any:
     """Return how many of ``lots_wanted`` fit under every cap, and the gate that says so.
 
