@@ -86,13 +86,13 @@ def _raise_to(plan: Any, side: int, price: int, reason: int) -> None:
 
 @kernel
 def _partial_lots(plan: Any, held: int, profit: int) -> int:
-    """Return how many lots the parts that are due still have to close; at least one lot stays for the rest."""
+    """Return how many lots the parts that are due still have to close: less than all, as shares sum to less than 1."""
     due = 0
     for k in range(PARTIALS_MAX):
         if profit >= plan.partial_distance[k] * held:
             gone = plan.entry_lots * plan.partial_ppm[k] // _PPM
             due = max(due, gone - max(plan.entry_lots - held, 0))
-    return min(due, held - 1)
+    return due
 
 
 @kernel

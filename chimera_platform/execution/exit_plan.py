@@ -43,7 +43,7 @@ EXIT_PLAN_DTYPE = np.dtype(EXIT_PLAN_FIELDS)
 
 _RATIO, _MODEL = int(TargetSourceCode.RATIO), int(TargetSourceCode.MODEL)
 _REALISED_VOL_60S = int(Feature.REALISED_VOL_60S)
-_MINUTE_NS = 60_000_000_000
+_MINUTE_NS, _PPM = 60_000_000_000, 1_000_000
 
 
 @kernel
@@ -67,7 +67,8 @@ def planned_stop(settings: Any, stop_distance: int, minute_volatility: float, ma
 
     Notes
     -----
-    The bound by price goes before those by volatility, the cap before the floor.
+    The bound by price goes before those by volatility, the cap before the floor. What settings multiply is exact to
+    their millionth.
     """
     stop = stop_distance
     if not math.isnan(minute_volatility):
@@ -80,7 +81,7 @@ def planned_stop(settings: Any, stop_distance: int, minute_volatility: float, ma
         if settings.stop_volatility_cap > 0.0:
             stop = min(stop, _whole_ticks(settings.stop_volatility_cap * volatility))
     if settings.max_stop_fraction > 0.0:
-        stop = min(stop, math.floor(settings.max_stop_fraction * abs(price)))
+        stop = min(stop, _millionths(settings.max_stop_fraction) * abs(price) // _PPM)
     return min(max(stop, 1), DISTANCE_LIMIT)
 
 
@@ -97,10 +98,11 @@ def planned_target(settings: Any, stop_distance: int, target_distance: int, pred
     """
     target = target_distance
     if settings.target_source == _RATIO and settings.take_profit_ratio > 0.0:
-        target = _whole_ticks(settings.take_profit_ratio * stop_distance)
+        target = _multiple(settings.take_profit_ratio, stop_distance)
     elif settings.target_source == _MODEL and not math.isnan(predicted_move):
-        least, most = settings.model_target_min * stop_distance, settings.model_target_max * stop_distance
-        target = _whole_ticks(min(max(predicted_move, least), most))
+        least = _multiple(settings.model_target_min, stop_distance)
+        most = _multiple(settings.model_target_max, stop_distance)
+        target = min(max(_whole_ticks(predicted_move), least), most)
     return min(max(target, 1), DISTANCE_LIMIT)
 
 
@@ -131,14 +133,14 @@ def start_plan(
     start_plain_plan(plan, stop, target, planned_hold_ns(settings, max_hold_ns))
     plan.break_even_cost = max(cost_ticks, 0)
     if settings.trail_distance > 0.0:
-        plan.trail_distance = _whole_ticks(settings.trail_distance * stop)
-        plan.trail_after = _whole_ticks(settings.trail_after * stop) if settings.trail_after > 0.0 else -DISTANCE_LIMIT
+        plan.trail_distance = _multiple(settings.trail_distance, stop)
+        plan.trail_after = _multiple(settings.trail_after, stop) if settings.trail_after > 0.0 else -DISTANCE_LIMIT
     if settings.break_even_after > 0.0:
         # not before a stop at entry and cost, rounded up to a whole tick, stands behind the market
-        plan.break_even_after = max(_whole_ticks(settings.break_even_after * stop), plan.break_even_cost + 1)
+        plan.break_even_after = max(_multiple(settings.break_even_after, stop), plan.break_even_cost + 1)
     for k in range(PARTIALS_MAX):
         if settings.partial_ppm[k] > 0:
-            plan.partial_distance[k] = _whole_ticks(settings.partial_at[k] * target)
+            plan.partial_distance[k] = _multiple(settings.partial_at[k], target)
             plan.partial_ppm[k] = settings.partial_ppm[k]
 
 
@@ -209,3 +211,15 @@ def _whole_ticks(ticks: float) -> int:
     if ticks >= DISTANCE_LIMIT:
         return DISTANCE_LIMIT
     return max(1, math.ceil(ticks))
+
+
+@kernel
+def _millionths(ratio: float) -> int:
+    """Return a setting in millionths, so that 1.1 times 10 ticks is 11 ticks and not a bit more."""
+    return math.floor(ratio * _PPM + 0.5)
+
+
+@kernel
+def _multiple(ratio: float, ticks: int) -> int:
+    """Return ``ratio`` times a distance of at most DISTANCE_LIMIT in whole ticks, rounded up, within the same."""
+    return min(max(-((-_millionths(ratio) * ticks) // _PPM), 1), DISTANCE_LIMIT)
