@@ -29,6 +29,9 @@ from pydantic import Field
 from chimera_platform.kernels import kernel
 from chimera_platform.settings import Settings
 
+_NOISE_KNOWN_FROM = 20
+"""Innovations before they are held against the noise's variance: that of fewer is itself too uncertain."""
+
 
 class BetaSettings(Settings):
     """How fast hedge ratios may drift."""
@@ -52,7 +55,7 @@ BETA_DTYPE = np.dtype(
         ("noise_variance", "<f8"),  # R: of the return that the hedge does not explain
         ("hedge_variance", "<f8"),  # V: mean square of the hedge's return
         ("innovation", "<f8"),  # the last one, over its predicted standard deviation; 0 before there is one
-        ("innovation_square", "<f8"),  # mean square of the same: near 1 where the model fits
+        ("innovation_square", "<f8"),  # mean square of the same once the noise is known: near 1 where the model fits
         ("samples", "<i8"),  # returns that both instruments had
         ("innovations", "<i8"),  # of which beta had been known before
         ("instrument_id", "<i4"),
@@ -127,10 +130,10 @@ def _note_innovation(state: Any, settings: Any, innovation: float, scale: float)
     """Carry the noise's variance along; ``scale`` is the innovation's predicted variance in units of it."""
     if state.noise_variance > 0.0:
         state.innovation = innovation / math.sqrt(state.noise_variance * scale)
-        standard = state.innovation * state.innovation
-        state.innovation_square = _mean_step(
-            state.innovation_square, standard, state.innovations, settings.noise_memory
-        )
+        count = state.innovations - _NOISE_KNOWN_FROM + 1
+        if count >= 1:
+            square = state.innovation * state.innovation
+            state.innovation_square = _mean_step(state.innovation_square, square, count, settings.noise_memory)
     state.innovations += 1
     state.noise_variance = _mean_step(
         state.noise_variance, innovation * innovation / scale, state.innovations, settings.noise_memory

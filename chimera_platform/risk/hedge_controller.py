@@ -39,7 +39,7 @@ import math
 from typing import Any, NamedTuple
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from chimera_platform.execution.records import Engine, IntentReason, OrderType
 from chimera_platform.kernels import kernel
@@ -117,9 +117,17 @@ class HedgeSettings(BetaSettings):
     pairs: tuple[tuple[str, str], ...] = Field(
         (("XAUUSD", "XAGUSD"), ("XAGUSD", "XAUUSD")),
         max_length=64,
-        description="[symbol, hedge's symbol] whose beta is followed by a Kalman filter; those with a symbol that the "
+        description="symbol and hedge's symbol, whose beta a Kalman filter follows; pairs with a symbol that the "
         "run does not trade are left out",
     )
+
+    @field_validator("pairs")
+    @classmethod
+    def _pairs_are_of_two(cls, pairs: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
+        for symbol, hedge in pairs:
+            if symbol == hedge or pairs.count((symbol, hedge)) > 1:
+                raise ValueError(f"two different symbols a pair, no pair twice; {symbol}, {hedge} is not")
+        return pairs
 
 
 HEDGE_DTYPE = np.dtype(
