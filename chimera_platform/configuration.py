@@ -35,9 +35,9 @@ from chimera_platform.portfolio.performance_tracker import PerformanceTrackingSe
 from chimera_platform.regimes.rules import RegimeRuleSettings
 from chimera_platform.risk.allocator import AllocatorSettings
 from chimera_platform.risk.circuit_breaker import CircuitBreakerSettings
-from chimera_platform.risk.governor import RiskSettings
 from chimera_platform.risk.hedge_controller import HedgeSettings
 from chimera_platform.risk.live_value_at_risk import ValueAtRiskSettings
+from chimera_platform.risk.risk_settings import RiskAdaptiveSettings, RiskSettings
 from chimera_platform.risk.stress import StressSettings
 from chimera_platform.settings import Settings
 from chimera_platform.signals.detectors import DetectorSettings
@@ -61,6 +61,7 @@ class Configuration(Settings):
     regime: RegimeRuleSettings = RegimeRuleSettings.model_validate({})
     session_profile: SessionProfileSettings = SessionProfileSettings.model_validate({})
     risk: RiskSettings = RiskSettings.model_validate({})
+    risk_adaptive: RiskAdaptiveSettings = RiskAdaptiveSettings.model_validate({})
     allocator: AllocatorSettings = AllocatorSettings.model_validate({})
     hedge_controller: HedgeSettings = HedgeSettings.model_validate({})
     exits: ExitSettings = ExitSettings.model_validate({})

@@ -1,55 +1,94 @@
-"""The risk governor: approves, scales or refuses what the allocator has reserved for, with a named reason.
+"""The risk governor: approves, shrinks or refuses what the allocator has reserved for, with a named reason.
 
-Its gates, in the order of :class:`~chimera_platform.execution.records.DecisionReason`: the market is not tradable,
-the model scores the intent below its threshold, the spread is too wide, the account's drawdown has reached the hard
-limit, too many orders in the window, the account is closing. Between the soft and the hard drawdown sizes shrink
-linearly: multiplier = (hard - drawdown) / (hard - soft), drawdown being (peak equity - equity) / peak equity.
+A decision is a function of its row alone (:data:`~chimera_platform.execution.records.DECISION_DTYPE`) and the
+settings, in three parts:
+
+- *gates that refuse* (:mod:`~chimera_platform.risk.gates.refusals`), the first in DecisionReason's order;
+- *limits that shrink* (:mod:`~chimera_platform.risk.gates.limits`) what the allocator has left of the size;
+- *factors* (:mod:`~chimera_platform.risk.gates.multipliers`) on the size that the sizing method wants.
+
+The size approved is the least of: the lots allocated, each limit, and the size wanted times the factors, in whole lots.
+Which of this does not hold for hedges stands in :mod:`~chimera_platform.risk.gates.applicability`.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from pydantic import Field, model_validator
-
 from chimera_platform.execution.records import DecisionReason
 from chimera_platform.kernels import kernel
-from chimera_platform.settings import Settings
+from chimera_platform.risk.gates.limits import limit_lots, tighter
+from chimera_platform.risk.gates.multipliers import set_multipliers, smallest_factor
+from chimera_platform.risk.gates.refusals import review as review_row
+from chimera_platform.risk.order_rate import NEVER_SENT as NEVER_SENT
+from chimera_platform.risk.order_rate import note_order_time as note_order_time
+from chimera_platform.risk.risk_settings import RiskSettings as RiskSettings
 
-APPROVED = int(DecisionReason.APPROVED)
+APPROVED, SIZING = int(DecisionReason.APPROVED), int(DecisionReason.SIZING)
+SIZE_ZERO = int(DecisionReason.SIZE_ZERO)
 MARKET_NOT_TRADABLE, MODEL_SCORE = int(DecisionReason.MARKET_NOT_TRADABLE), int(DecisionReason.MODEL_SCORE)
 SPREAD, DRAWDOWN = int(DecisionReason.SPREAD), int(DecisionReason.DRAWDOWN)
 ORDER_RATE, SHUTDOWN = int(DecisionReason.ORDER_RATE), int(DecisionReason.SHUTDOWN)
 
-ORDER_RATE_LIMIT_MAX = 4_096
-NEVER_SENT = -(1 << 62)
-"""What the ring of send times holds before that many orders were sent; ns."""
+
+@kernel
+def decide(row: Any, risk: Any, adaptive: Any, cap: int, lots_portfolio: int) -> int:
+    """Decide on an intent and return the lots approved, 0 where it is refused.
+
+    Parameters
+    ----------
+    row : DECISION_DTYPE record with all inputs filled, ``size_wanted``, ``size_sized``, ``size_allocated`` and
+        ``breaker_multiplier`` among them. Written are the factors, ``size_multiplier``, ``reason``, ``binding``,
+        ``approved`` and ``size_approved``.
+    risk, adaptive : records of RiskSettings and RiskAdaptiveSettings.
+    cap : the gate that :func:`~chimera_platform.risk.allocator.allocate` names for ``size_allocated``.
+    lots_portfolio : most lots that keep the risk of all positions together within ``max_portfolio_risk``.
+
+    Where the sizing method, a cap or a limit leaves less than a lot, it is the reason; where only the factors do, the
+    reason is SIZE_ZERO and ``binding`` names the smallest factor. An intent of no size at all is SIZE_ZERO.
+    """
+    set_multipliers(row, risk, adaptive)
+    row.size_approved = 0
+    row.reason = review_row(row, risk, adaptive)
+    row.binding = row.reason
+    if row.reason == APPROVED:
+        _decide_size(row, risk, cap, lots_portfolio)
+    row.approved = 1 if row.size_approved > 0 else 0
+    return row.size_approved
 
 
-class RiskSettings(Settings):
-    """Limits that every entry has to pass; exits always pass."""
+@kernel
+def _decide_size(row: Any, risk: Any, cap: int, lots_portfolio: int) -> None:
+    """Write reason, binding and size of an intent that no gate refuses."""
+    refusal, binding = _without_limits(row, cap)
+    if refusal != APPROVED:
+        row.reason = row.binding = refusal
+        return
+    lots, limit = limit_lots(row, risk, row.size_allocated, lots_portfolio)
+    if limit != APPROVED:
+        binding = limit
+    scaled = int(float(row.size_sized) * row.size_multiplier)
+    if lots < 1:
+        row.reason = row.binding = binding
+    elif scaled < 1:
+        row.reason, row.binding = SIZE_ZERO, smallest_factor(row)
+    else:
+        if scaled < row.size_sized:
+            lots, binding = tighter(lots, binding, scaled, smallest_factor(row))
+        row.binding = binding
+        row.size_approved = lots
 
-    max_spread_ppm: float = Field(1_000.0, gt=0.0, le=1e6, description="largest spread, millionths of the mid")
-    soft_drawdown: float = Field(
-        0.05, ge=0.0, lt=1.0, description="fall below peak equity, as a fraction, from which sizes shrink"
-    )
-    hard_drawdown: float = Field(
-        0.10, gt=0.0, le=1.0, description="fall below peak equity, as a fraction, from which every entry is refused"
-    )
-    max_orders: int = Field(
-        100, ge=1, le=ORDER_RATE_LIMIT_MAX, description="most entry orders within order_window_ns, whole account"
-    )
-    order_window_ns: int = Field(
-        60_000_000_000, ge=1, le=86_400_000_000_000, description="length of the order-rate window, ns of event time"
-    )
 
-    @model_validator(mode="after")
-    def _limits_in_order(self) -> RiskSettings:
-        if self.soft_drawdown >= self.hard_drawdown:
-            raise ValueError(
-                f"soft_drawdown is {self.soft_drawdown}; expected less than hard_drawdown ({self.hard_drawdown})"
-            )
-        return self
+@kernel
+def _without_limits(row: Any, cap: int) -> Any:
+    """Return (the reason if sizing method or caps leave nothing, what made the size another than the one wanted)."""
+    if row.size_sized < 1 and row.size_wanted >= 1:
+        return SIZING, SIZING
+    if row.size_allocated < 1:
+        return (SIZE_ZERO if cap == APPROVED else cap), cap
+    if row.size_allocated < row.size_sized:
+        return APPROVED, cap
+    return APPROVED, APPROVED if row.size_sized == row.size_wanted else SIZING
 
 
 @kernel
@@ -74,13 +113,6 @@ def size_multiplier(account: Any, settings: Any) -> float:
 def is_order_rate_reached(account: Any, order_times: Any, settings: Any, ts: int) -> bool:
     """Return whether ``max_orders`` entries were sent in (ts - window, ts]."""
     return ts - order_times[account.order_time_index] < settings.order_window_ns
-
-
-@kernel
-def note_order_time(account: Any, order_times: Any, ts: int) -> None:
-    """Enter a sent order into the ring of the last ``max_orders`` send times."""
-    order_times[account.order_time_index] = ts
-    account.order_time_index = (account.order_time_index + 1) % order_times.shape[0]
 
 
 @kernel
