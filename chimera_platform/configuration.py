@@ -35,9 +35,11 @@ from chimera_platform.portfolio.performance_tracker import PerformanceTrackingSe
 from chimera_platform.regimes.rules import RegimeRuleSettings
 from chimera_platform.risk.allocator import AllocatorSettings
 from chimera_platform.risk.circuit_breaker import CircuitBreakerSettings
+from chimera_platform.risk.covariance import CovarianceSettings
 from chimera_platform.risk.hedge_controller import HedgeSettings
 from chimera_platform.risk.live_value_at_risk import ValueAtRiskSettings
 from chimera_platform.risk.risk_settings import RiskAdaptiveSettings, RiskSettings
+from chimera_platform.risk.sizing import SizingSettings
 from chimera_platform.risk.stress import StressSettings
 from chimera_platform.settings import Settings
 from chimera_platform.signals.detectors import DetectorSettings
@@ -66,6 +68,8 @@ class Configuration(Settings):
     hedge_controller: HedgeSettings = HedgeSettings.model_validate({})
     exits: ExitSettings = ExitSettings.model_validate({})
     circuit_breaker: CircuitBreakerSettings = CircuitBreakerSettings.model_validate({})
+    sizing: SizingSettings = SizingSettings.model_validate({})
+    covariance: CovarianceSettings = CovarianceSettings.model_validate({})
     venue: VenueSettings = VenueSettings.model_validate({})
     venues: dict[str, VenueSettings] = Field(
         {}, description="in place of venue for the instruments of the venue of that name, whole"

@@ -67,9 +67,7 @@ VOLATILITY_TARGET, KELLY = int(SizingCode.VOLATILITY_TARGET), int(SizingCode.KEL
 class SizingSettings(Settings):
     """How many lots a trade is worth."""
 
-    position_sizing: SizingMethod = Field(
-        SizingMethod.ENGINE, description="engine, fixed_fraction, volatility_target or kelly"
-    )
+    method: SizingMethod = Field(SizingMethod.ENGINE, description="engine, fixed_fraction, volatility_target or kelly")
     max_scale: float = Field(
         1.0,
         gt=0.0,
@@ -116,7 +114,7 @@ def sizing_record(settings: SizingSettings) -> np.ndarray[Any, Any]:
     record, numbers = np.zeros(1, SIZING_DTYPE), to_record(settings)
     for name in numbers.dtype.names or ():
         record[name] = numbers[name]
-    record["method"] = SizingCode[settings.position_sizing.name]
+    record["method"] = SizingCode[settings.method.name]
     record["kelly_deviations"] = NormalDist().inv_cdf(settings.kelly_confidence)
     return record
 
