@@ -2,7 +2,7 @@
 
 The model is read from the JSON that XGBoost writes (``booster.save_model("model.json")``; the format is
 documented under "Introduction to Model IO" in XGBoost's manual) without importing XGBoost, whose own prediction
-of one row costs over 100 µs. Only ``binary:logistic`` with the ``gbtree`` booster and numerical splits is taken;
+of one row costs over 100 µs. Only the ``gbtree`` booster with numerical splits and one of :data:`OBJECTIVES` is taken;
 anything else is refused rather than scored wrongly.
 """
 
@@ -27,6 +27,8 @@ NODE_DTYPE = np.dtype(
         ("missing", "<i4"),  # child taken where the feature is NaN
     ]
 )
+CLASSIFIER, QUANTILE_REGRESSOR = "binary:logistic", "reg:quantileerror"
+OBJECTIVES = (CLASSIFIER, QUANTILE_REGRESSOR)
 _INDEX_LIMIT = 2**31 - 1
 
 
@@ -38,7 +40,7 @@ class Trees:
     ----------
     nodes : NODE_DTYPE array of all trees' nodes, shape (n_nodes,).
     roots : int64 array, the root node of each tree in boosting order, shape (n_trees,).
-    base_margin : log-odds that the trees add to.
+    base_margin : what the trees add to: log-odds of a classifier, the value itself of a regressor.
     feature_count : columns of the rows that the model scores.
     feature_names : their names as the model file gives them; empty where it gives none.
     """
@@ -50,13 +52,14 @@ class Trees:
     feature_names: tuple[str, ...] = ()
 
     @classmethod
-    def from_xgboost_json(cls, text: str | bytes, where: str = "model") -> Trees:
+    def from_xgboost_json(cls, text: str | bytes, where: str = "model", objective: str = CLASSIFIER) -> Trees:
         """Parse XGBoost's JSON model.
 
         Parameters
         ----------
         text : the content of the model file.
         where : what error messages call it.
+        objective : which of :data:`OBJECTIVES` it must have been trained for.
 
         Raises
         ------
@@ -68,29 +71,40 @@ class Trees:
         except (ValueError, RecursionError) as error:
             raise ReleaseError(f"{where}: not a JSON model: {error}") from error
         try:
-            return _parse(document, where)
+            return _parse(document, where, objective)
         except (KeyError, IndexError, TypeError, ValueError, OverflowError) as error:
             what = f"{type(error).__name__}: {error}"
             raise ReleaseError(f"{where}: not a complete XGBoost model ({what}); write it with save_model") from error
 
     def predict(self, rows: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
         """Return the probability of the positive class for ``rows`` of shape (n, feature_count); NaN is missing."""
-        rows = np.ascontiguousarray(rows, "<f8")
-        if rows.ndim != 2 or rows.shape[1] != self.feature_count:
-            raise ReleaseError(f"feature rows of shape {rows.shape}; the model expects (n, {self.feature_count})")
+        rows = self._checked(rows)
         scores = np.empty(len(rows), "<f8")
         _score_rows(self.nodes, self.roots, self.base_margin, rows, scores)
         return scores
 
+    def margins(self, rows: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        """Return the sum of base and leaves, a regressor's prediction, for ``rows`` as :meth:`predict` takes them."""
+        rows = self._checked(rows)
+        found = np.empty(len(rows), "<f8")
+        _add_rows(self.nodes, self.roots, self.base_margin, rows, found)
+        return found
+
+    def _checked(self, rows: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        rows = np.ascontiguousarray(rows, "<f8")
+        if rows.ndim != 2 or rows.shape[1] != self.feature_count:
+            raise ReleaseError(f"feature rows of shape {rows.shape}; the model expects (n, {self.feature_count})")
+        return rows
+
 
 @kernel
-def score_row(nodes: Any, roots: Any, base_margin: float, features: Any) -> float:
-    """Return the probability of the positive class for one row of features.
+def margin_of_row(nodes: Any, roots: Any, base_margin: float, features: Any) -> float:
+    """Return base and leaves of one row of features, added as XGBoost does, in float32.
 
     Parameters
     ----------
     nodes, roots, base_margin : as in :class:`Trees`.
-    features : float64 array; NaN is missing. Compared as float32, as XGBoost does.
+    features : float64 array; NaN is missing. Compared as float32.
     """
     margin = np.float32(base_margin)
     for tree in range(roots.shape[0]):
@@ -106,7 +120,19 @@ def score_row(nodes: Any, roots: Any, base_margin: float, features: Any) -> floa
                 node = np.int64(nodes[node].right)
             column = nodes[node].feature
         margin = np.float32(margin + nodes[node].value)
-    return 1.0 / (1.0 + math.exp(-np.float64(margin)))
+    return np.float64(margin)
+
+
+@kernel
+def score_row(nodes: Any, roots: Any, base_margin: float, features: Any) -> float:
+    """Return the probability of the positive class for one row of features, see :func:`margin_of_row`."""
+    return 1.0 / (1.0 + math.exp(-margin_of_row(nodes, roots, base_margin, features)))
+
+
+@kernel
+def _add_rows(nodes: Any, roots: Any, base_margin: float, rows: Any, out: Any) -> None:
+    for i in range(rows.shape[0]):
+        out[i] = margin_of_row(nodes, roots, base_margin, rows[i])
 
 
 @kernel
@@ -115,9 +141,9 @@ def _score_rows(nodes: Any, roots: Any, base_margin: float, rows: Any, out: Any)
         out[i] = score_row(nodes, roots, base_margin, rows[i])
 
 
-def _parse(document: dict[str, Any], where: str) -> Trees:
+def _parse(document: dict[str, Any], where: str, objective: str) -> Trees:
     learner = document["learner"]
-    _expect(where, "objective", learner["objective"]["name"], "binary:logistic")
+    _expect(where, "objective", learner["objective"]["name"], objective)
     _expect(where, "booster", learner["gradient_booster"]["name"], "gbtree")
     parameters = learner["learner_model_param"]
     feature_count = int(parameters["num_feature"])
@@ -126,7 +152,7 @@ def _parse(document: dict[str, Any], where: str) -> Trees:
         raise ReleaseError(f"{where}: {len(names)} feature names for {feature_count} features")
     model = learner["gradient_booster"]["model"]
     if any(int(group) != 0 for group in model["tree_info"]):
-        raise ReleaseError(f"{where}: more than one output; expected a binary model")
+        raise ReleaseError(f"{where}: more than one output; expected a model of one")
     trees = [_parse_tree(tree, number, feature_count, where) for number, tree in enumerate(model["trees"])]
     sizes = [len(tree) for tree in trees]
     roots = np.cumsum([0, *sizes[:-1]] if sizes else [], dtype="<i8")
@@ -136,7 +162,8 @@ def _parse(document: dict[str, Any], where: str) -> Trees:
         for child in ("left", "right", "missing"):
             tree[child] += np.int32(root)
     nodes = np.concatenate(trees) if trees else np.zeros(0, NODE_DTYPE)
-    return Trees(nodes, roots, _base_margin(parameters["base_score"], where), feature_count, names)
+    base_margin = (_base_margin if objective == CLASSIFIER else _base_value)(parameters["base_score"], where)
+    return Trees(nodes, roots, base_margin, feature_count, names)
 
 
 def _parse_tree(tree: dict[str, Any], number: int, feature_count: int, where: str) -> np.ndarray[Any, Any]:
@@ -184,6 +211,14 @@ def _base_margin(base_score: object, where: str) -> float:
     if not 0.0 < probability < 1.0:
         raise ReleaseError(f"{where}: 'base_score' is {base_score!r}; expected a probability between 0 and 1")
     return float(np.float32(-math.log(1.0 / np.float64(np.float32(probability)) - 1.0)))
+
+
+def _base_value(base_score: object, where: str) -> float:
+    """Return a regressor's ``base_score``, written as that of a classifier is."""
+    value = float(np.float32(str(base_score).strip("[]")))
+    if not math.isfinite(value):
+        raise ReleaseError(f"{where}: 'base_score' is {base_score!r}; expected a finite number")
+    return value
 
 
 def _expect(where: str, field: str, value: object, expected: str) -> None:

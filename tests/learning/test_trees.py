@@ -14,7 +14,7 @@ import pytest
 import xgboost
 
 from chimera_platform.errors import ReleaseError
-from chimera_platform.learning.trees import NODE_DTYPE, Trees, score_row
+from chimera_platform.learning.trees import NODE_DTYPE, QUANTILE_REGRESSOR, Trees, score_row
 
 FEATURES = 13
 
@@ -111,6 +111,34 @@ def test_a_model_without_trees_gives_its_base_score() -> None:
     )
     trees = Trees.from_xgboost_json(saved(booster))
     assert trees.predict(rows(1, 0, 0))[0] == pytest.approx(0.3, rel=1e-6)
+
+
+@pytest.mark.parametrize("parameters", [{}, {"quantile_alpha": 0.8}, {"base_score": -3.5, "subsample": 0.7}])
+@pytest.mark.parametrize("missing", [0.0, 0.3])
+def test_predictions_of_a_regressor_equal_xgboosts_own(parameters: dict[str, Any], missing: float) -> None:
+    x = rows(3000, 4, missing)
+    y = 40.0 * np.nan_to_num(x[:, 1]) + np.random.default_rng(5).exponential(9.0, len(x))
+    settings = {"objective": QUANTILE_REGRESSOR, "quantile_alpha": 0.5, "max_depth": 3, "nthread": 1} | parameters
+    booster = xgboost.train(settings, xgboost.DMatrix(x, y), 40)
+    trees = Trees.from_xgboost_json(saved(booster), objective=QUANTILE_REGRESSOR)
+    unseen = rows(2000, 98, missing)
+    expected = booster.predict(xgboost.DMatrix(unseen))
+    np.testing.assert_array_equal(trees.margins(unseen), expected.astype(np.float64))
+    assert np.ptp(expected) > 20.0
+
+
+def test_a_model_of_one_objective_is_not_taken_for_another(document: dict[str, Any]) -> None:
+    with pytest.raises(ReleaseError, match="'objective' is 'binary:logistic'; expected 'reg:quantileerror'"):
+        Trees.from_xgboost_json(json.dumps(document), objective=QUANTILE_REGRESSOR)
+
+
+@pytest.mark.parametrize("spelling", ["nan", "[inf]"])
+def test_a_regressor_starts_from_a_finite_number(document: dict[str, Any], spelling: str) -> None:
+    damaged = copy.deepcopy(document)
+    damaged["learner"]["objective"]["name"] = QUANTILE_REGRESSOR
+    damaged["learner"]["learner_model_param"]["base_score"] = spelling
+    with pytest.raises(ReleaseError, match="expected a finite number"):
+        Trees.from_xgboost_json(json.dumps(damaged), objective=QUANTILE_REGRESSOR)
 
 
 def test_one_row_is_scored_in_less_than_ten_microseconds() -> None:
