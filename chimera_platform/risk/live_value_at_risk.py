@@ -1,14 +1,16 @@
 """Value at risk of what is held now, estimated as the market moves.
 
-Every ``sample_interval_ns`` of event time each instrument's relative return over that interval enters a ring. From it
-follows what the *present* positions would have won or lost over each past interval, as a fraction of the present
-equity (historical simulation of the current portfolio: positions that are gone do not count, and a new one counts with
-all of its history). The kernels that the warehouse measures with turn that series into VaR and ES by three methods;
-the figures of one interval times sqrt(horizon / interval) are those over the risk horizon, as if returns were
-independent.
+Every ``sample_interval_ns`` of event time the instruments' returns over that interval, all on the covariance's one
+grid, enter a ring. From it follows what the *present* positions would have won or lost over each past interval, as a
+fraction of the present equity (historical simulation of the current portfolio: positions that are gone do not count,
+and a new one counts with all of its history). The kernels that the warehouse measures with turn that series into VaR
+and ES by three methods; the figures of one interval times sqrt(horizon / interval) are those over the risk horizon, as
+if returns were independent.
 
 An interval for which the return of any held instrument is unknown is left out; with fewer than ``min_samples`` left,
-the figures are NaN and the gate's value is 0.
+the figures are NaN and the gate's value is 0. So an instrument whose market was closed for the whole window says
+nothing until it has been open for ``min_samples`` intervals: what it may do then is for stress and portfolio risk,
+which have a prior.
 """
 
 from __future__ import annotations
@@ -133,11 +135,22 @@ def new_return_ring(instruments: int, window: int) -> np.ndarray[Any, Any]:
 
 @record_kernel
 def note_returns(var: Any, ring: Any, returns: Any) -> None:
-    """Enter one sample: each instrument's relative return over the interval, f8 (instruments,); NaN where unknown."""
-    column = var.next_index
+    """Enter one sample; one without any known return is none.
+
+    Parameters
+    ----------
+    var : VAR_DTYPE record.
+    ring : f8 (instruments, window); holds relative returns, which profits are linear in.
+    returns : log return of each instrument over the interval, f8 (instruments,); NaN where unknown.
+    """
+    is_known = False
     for i in range(ring.shape[0]):
-        ring[i, column] = returns[i]
-    var.next_index = column + 1 if column + 1 < ring.shape[1] else 0
+        is_known = is_known or returns[i] == returns[i]
+    if not is_known:
+        return
+    for i in range(ring.shape[0]):
+        ring[i, var.next_index] = math.expm1(returns[i])
+    var.next_index = var.next_index + 1 if var.next_index + 1 < ring.shape[1] else 0
     var.count = min(var.count + 1, ring.shape[1])
 
 
@@ -150,9 +163,9 @@ def measure(var: Any, ring: Any, profits: Any, scratch: Any, values: Any, equity
     var : VAR_DTYPE record.
     ring : f8 (instruments, window).
     profits, scratch : f8 (window,), overwritten.
-    values : signed market value held of each instrument, f8 (instruments,), in the account's currency; what is zero
-        costs nothing.
-    equity : in the same currency. Where it is not positive, the loss is infinite as a fraction of it.
+    values : signed market value held of each instrument, f8 (instruments,), nanos or any other unit; what is zero costs
+        nothing.
+    equity : in the same unit. Where it is not positive, the loss is infinite as a fraction of it.
     settings : VAR_SETTINGS_DTYPE record.
     """
     held = add_profits(var, ring, profits, values)

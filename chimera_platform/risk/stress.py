@@ -78,10 +78,10 @@ def apply_stress(stress: Any, values: Any, half_spreads: Any, volatilities: Any,
     Parameters
     ----------
     stress : STRESS_DTYPE record.
-    values : signed market value held of each instrument, f8 (instruments,), in the account's currency.
+    values : signed market value held of each instrument, f8 (instruments,), nanos or any other unit.
     half_spreads : half of each instrument's present spread as a fraction of its mid, f8 (instruments,).
     volatilities : standard deviation of each instrument's return over the risk horizon, f8 (instruments,).
-    equity : in the account's currency; where it is not positive, losses are infinite as a fraction of it.
+    equity : in the same unit; where it is not positive, losses are infinite as a fraction of it.
     settings : STRESS_SETTINGS_DTYPE record.
     """
     gross, net, crossing, deviations = 0.0, 0.0, 0.0, 0.0

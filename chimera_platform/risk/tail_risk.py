@@ -15,7 +15,7 @@ import numpy as np
 from chimera_platform.kernels import record_kernel
 
 _TAIL_SHARE_MIN = 1.0 / 4_000.0
-"""The corrected quantile has to be monotone from this share of the tail on; the rest weighs nothing in it."""
+"""The corrected quantile has to climb from this share of the tail on; the rest weighs nothing in it."""
 
 QUANTILES_DTYPE = np.dtype(
     [
@@ -136,7 +136,7 @@ def cornish_fisher_tail(returns: Any, n: int, quantiles: Any) -> tuple[float, fl
         skewness = third / n / (variance * math.sqrt(variance))
         kurtosis = fourth / n / (variance * variance) - 3.0
     z = quantiles.z
-    if not is_monotone(quantiles.z_extreme, z, skewness, kurtosis):
+    if not is_monotone(quantiles.z_extreme, 0.0, skewness, kurtosis):
         skewness, kurtosis = 0.0, 0.0
     hazard = math.exp(-0.5 * z * z) / (math.sqrt(2.0 * math.pi) * (1.0 - quantiles.level))
     at = corrected_quantile(z, z * z, z * z * z, skewness, kurtosis)

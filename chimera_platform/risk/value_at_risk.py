@@ -6,8 +6,9 @@ periods, ES is the mean loss where it is. Three estimates:
 - *historical*: the empirical quantile (linear interpolation) and the mean of what lies at or beyond it;
 - *Cornish-Fisher* (Favre and Galeano 2002): the normal quantile corrected by sample skewness and excess kurtosis, with
   the matching ES by integration of the corrected quantile over the tail (Maillard 2012); the correction is only taken
-  where it leaves the quantile function monotone in the tail, else the normal one stands (the farthest 4,000th of the
-  tail is not asked: it weighs nothing, and a thin-tailed expansion always turns there);
+  where it leaves the quantile function monotone from the tail to the median, else the normal one stands (beyond an
+  excess kurtosis of about 8 the expansion turns in the middle, and pulls the tail inwards without a bound; the
+  farthest 4,000th of the tail is not asked: it weighs nothing, and a thin-tailed expansion always turns there);
 - *filtered* (Hull and White 1998; Barone-Adesi, Giannopoulos and Vosper 1999): the historical estimate of returns that
   are scaled by the present over their own volatility, exponentially weighted (RiskMetrics 1996, decay 0.94).
 

@@ -26,7 +26,7 @@ def expansion(z: np.ndarray, skewness: float, kurtosis: float) -> np.ndarray:
 def cornish_fisher(returns: np.ndarray, level: float) -> tuple[float, float]:
     tail = 1.0 - level
     skewness, kurtosis = float(stats.skew(returns)), float(stats.kurtosis(returns))
-    grid = stats.norm.ppf(np.linspace(tail / 4_000.0, tail, 4_000))
+    grid = np.linspace(stats.norm.ppf(tail / 4_000.0), 0.0, 4_001)
     if any(b < a for a, b in itertools.pairwise(expansion(grid, skewness, kurtosis))):
         skewness = kurtosis = 0.0
     at = stats.norm.ppf(tail)

@@ -37,7 +37,8 @@ class Live:
         self.record = value_at_risk_record(self.settings, MINUTE, horizon_ns)
 
     def note(self, returns: np.ndarray) -> None:
-        for row in returns:
+        """Enter relative returns, which come as logarithms."""
+        for row in np.log1p(returns):
             note_returns(self.var[0], self.ring, row)
 
     def measure(self, values: list[float] | np.ndarray, equity: float) -> dict[str, float]:
@@ -121,6 +122,16 @@ def test_samples_with_an_unknown_return_of_a_held_instrument_are_left_out() -> N
     one = live.measure([1e5, 0.0], 1e6)
     assert live.var[0]["samples"] == 100
     assert one == pytest.approx(expected(returns[:, 0] * 0.1, 0.95), rel=1e-12)
+
+
+def test_a_sample_without_any_return_is_none() -> None:
+    returns = np.random.default_rng(SEED).normal(0.0, 1e-3, (130, 2))
+    live, other = Live(2), Live(2)
+    live.note(returns)
+    other.note(np.insert(returns, [0, 70, 129], math.nan, axis=0))
+    other.note(np.full((7, 2), math.nan))
+    assert live.measure([1e5, -3e5], 1e6) == other.measure([1e5, -3e5], 1e6)
+    assert live.ring.tobytes() == other.ring.tobytes() and live.var.tobytes() == other.var.tobytes()
 
 
 def test_nothing_held_is_no_risk_and_no_equity_is_all_of_it() -> None:

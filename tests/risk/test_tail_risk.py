@@ -65,6 +65,15 @@ def test_the_cornish_fisher_tail_is_the_integral_of_the_corrected_quantile(
     assert found == pytest.approx(reference.cornish_fisher(returns, level), rel=1e-10)
 
 
+@pytest.mark.parametrize("outlier", [-1.0, 1.0])
+def test_one_enormous_return_does_not_talk_the_corrected_value_at_risk_away(outlier: float) -> None:
+    returns = np.random.default_rng(3).normal(0.0, 0.01, 500)
+    plain, _ = cornish_fisher_tail(returns, 500, quantiles_record(0.95)[0])
+    returns[100] = outlier
+    found, shortfall = cornish_fisher_tail(returns, 500, quantiles_record(0.95)[0])
+    assert shortfall > found > plain
+
+
 @pytest.mark.parametrize("skewness", [-2.0, -0.5, 0.0, 0.5, 2.0])
 @pytest.mark.parametrize("kurtosis", [-1.0, 0.0, 1.0, 5.0, 12.0])
 def test_monotone_is_what_a_fine_grid_says(skewness: float, kurtosis: float) -> None:
