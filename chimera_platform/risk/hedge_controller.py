@@ -1,30 +1,28 @@
 """The hedge controller: takes back a part of what the engines carry together, when losses make it too much.
 
-Exposure of an instrument is lots times the value of a lot at the mid; ``x`` that of the engines (HEDGE left out),
-``h`` that of the hedges, ``C`` the covariance of returns over the risk horizon, all in the account's currency:
+Risks are standard deviations over the risk horizon; *net* is what the engines' positions carry together (HEDGE left
+out), through all correlations, *hedge risk* the sum of the hedges' own, as if they never offset each other:
 
-    net risk   = sqrt(x' C x) / equity          what the engines carry together, through all correlations
-    hedge risk = sum |h_j| sqrt(C_jj) / equity   gross: hedges do not offset each other in it
-    load       = min(net risk / net_risk_budget, 1)
-    pressure   = min(drawdown / full_pressure_drawdown, 1)
-    score      = load * (calm_weight + (1 - calm_weight) * pressure)
+    load     = min(net risk / equity / net_risk_budget, 1)
+    pressure = min(drawdown / full_pressure_drawdown, 1)
+    score    = load * (calm_weight + (1 - calm_weight) * pressure)
 
 The score is in [0, 1], rises with net risk and with the drawdown, and is 0 when the engines are flat together. From
 ``hedge_threshold_score`` on a hedge is wanted, until the score is below ``release_ratio`` of it. Wanted is a hedge
 risk of ``hedge_size_ratio`` of the net risk; not wanted, none.
 
-**An extension never increases risk.** Let ``y_j = (C (x + h))_j``, so that ``y_j / C_jj`` is the beta of the whole book
-to instrument j. An order of exposure z in j changes the book's variance by ``2 z y_j + z^2 C_jj``. It is sent only if
+**An extension never increases risk.** With ``S_j`` the slope of the book in instrument j and z the signed risk of an
+order there (:mod:`chimera_platform.risk.hedge_plan`), the book's variance changes by ``2 z S_j + z^2``. It is sent
+only if
 
-1. it is opposite in sign to ``y_j`` and ``|z| <= y_low / C_jj``, y_low being the end nearer to 0 of the confidence
-   interval of ``|y_j|``: the variance falls strictly, for every y_j as large as y_low or larger;
+1. z is opposite in sign to ``S_j`` and ``|z|`` is at most the lower confidence bound of ``|S_j|``: the variance falls
+   strictly, for every ``S_j`` from that bound on;
 2. where an engine holds j, the sum of all lots in j, hedge included, neither grows nor changes its sign;
 3. hedge risk after it is at most ``hedge_size_ratio`` of net risk.
 
-The standard error of y_j is that of a regression of the book on the instrument over ``samples`` returns,
-``sqrt((V C_jj - y_j^2) / samples)`` with V the book's variance: 0 where the book holds nothing but j. For the pairs of
-``pairs`` the Kalman filter's beta (:mod:`chimera_platform.risk.beta`) is asked as well; of the two bounds the nearer to
-0 counts, and none where they disagree on the sign.
+The bound allows for the standard error of the covariances, for pairs not yet seen together, and, for the pairs of
+``pairs``, for the Kalman filter's beta (:mod:`chimera_platform.risk.beta`) and its error; where both disagree on the
+sign there is no hedge. In the instrument that is held alone nothing has to be estimated: bound and slope are one.
 
 Among the instruments in which an order can be sent, those are compared that remove at least ``least_relief`` of what
 the best one would; it goes where it removes most risk per cost. A hedge that is held is not added to, as no position
@@ -71,7 +69,7 @@ class HedgeSettings(BetaSettings):
         0.5, ge=0.0, le=1.0, description="share of hedge_threshold_score below which a hedge is no longer wanted"
     )
     net_risk_budget: float = Field(
-        0.02,
+        0.05,
         gt=0.0,
         le=10.0,
         description="volatility of the engines' net positions over the risk horizon, fraction of equity, that is all "
@@ -105,8 +103,8 @@ class HedgeSettings(BetaSettings):
     beta_confidence: float = Field(
         1.645, ge=0.0, le=10.0, description="standard errors by which a beta is taken as smaller than estimated"
     )
-    samples_min: int = Field(
-        60, ge=2, le=1_000_000, description="returns sampled before covariances and betas count as known"
+    beta_samples_min: int = Field(
+        60, ge=2, le=1_000_000, description="returns of a pair before its followed beta counts"
     )
     least_relief: float = Field(
         0.5,
@@ -148,8 +146,10 @@ HEDGE_MARKET_DTYPE = np.dtype(
         ("net_lots", "<i8"),  # signed, held by all engines but HEDGE
         ("hedge_lots", "<i8"),  # signed, held as hedge
         ("working_lots", "<i8"),  # signed, by which hedge orders on their way can still change that
-        ("lot_value", "<f8"),  # of one lot at the mid, account's currency; 0 while no price is known
+        ("lot_value", "<f8"),  # absolute, of one lot at the mid, account's currency; 0 while no price is known
         ("lot_cost", "<f8"),  # of a lot in and out: spread and fees, account's currency
+        ("lot_risk", "<f8"),  # standard deviation of a lot over the risk horizon, account's currency
+        ("held", "<i8"),  # entry k: the k-th instrument in which engines or hedges hold something
         ("can_enter", "u1"),  # 1: an order may be opened: tradable, fresh, spread within its limit, none on its way
         ("can_exit", "u1"),  # 1: a hedge may be closed: tradable, no order on its way
     ],
@@ -183,20 +183,12 @@ def hedge_score(settings: Any, net_risk: float, drawdown: float) -> float:
 
 
 @kernel
-def _is_any_working(markets: Any) -> bool:
+def _is_any(markets: Any, is_working: bool) -> bool:
+    """Return whether a hedge order is on its way anywhere (``is_working``), or an engine holds something."""
     found = False
     for j in range(markets.shape[0]):
-        found = found or markets[j].working_lots != 0
+        found = found or (markets[j].working_lots if is_working else markets[j].net_lots) != 0
     return found
-
-
-@kernel
-def _is_flat(markets: Any) -> bool:
-    """Return whether the engines hold nothing, each instrument by itself."""
-    found = False
-    for j in range(markets.shape[0]):
-        found = found or markets[j].net_lots != 0
-    return not found
 
 
 @kernel
@@ -210,6 +202,8 @@ def follow_score(state: Any, settings: Any, score: float) -> bool:
         state.is_wanted = 1
     elif score < settings.release_ratio * settings.hedge_threshold_score or score == 0.0:
         state.is_wanted = 0
+    if state.is_wanted == 0:
+        state.is_replacing = 0
     return state.is_wanted != before
 
 
@@ -220,79 +214,49 @@ def plan_hedge(
     markets: Any,
     work: Any,
     betas: Any,
+    market_risk: Any,
+    moments: Any,
+    portfolio: Any,
     covariance: Any,
-    horizon: float,
-    samples: float,
-    equity: float,
+    equity_nanos: int,
     drawdown: float,
     ts: int,
 ) -> Any:
     """Return (instrument, signed lots) of the one order that is due at ``ts``, (-1, 0) for none.
 
-    The order is an exit where its sign is opposite to that of the hedge held there, an entry otherwise.
+    The order is an exit where a hedge is held there, which it reduces, an entry otherwise.
 
     Parameters
     ----------
-    state, markets, work, betas : the parts of :class:`Hedge`; ``state`` its record. ``markets`` filled by the caller.
+    state, betas, markets, work : the parts of :class:`Hedge`, the first as a record; ``markets`` filled by the caller.
     settings : record of :class:`HedgeSettings`.
-    covariance : f8 (instruments, instruments), of returns over one sampling interval.
-    horizon : sampling intervals in the risk horizon.
-    samples : returns that the covariance stands on, its memory's effective number where it forgets.
-    equity : of the account, in its currency.
+    market_risk, moments, portfolio, covariance : as :func:`~chimera_platform.risk.covariance.sample_returns` has them;
+        the last is the record of its settings.
+    equity_nanos : of the account.
     drawdown : below the peak, fraction of it.
     ts : ns UTC.
     """
-    net_variance, variance, hedge_risk = measure(markets, work, covariance, horizon)
-    is_known = samples >= settings.samples_min and math.isfinite(variance) and math.isfinite(net_variance)
-    is_flat = _is_flat(markets)
-    if not (is_known or is_flat):
-        return -1, 0
-    worth = max(equity, 1e-9)
-    net = 0.0 if is_flat else math.sqrt(net_variance)
-    state.net_risk, state.book_risk, state.hedge_risk = net / worth, math.sqrt(variance) / worth, hedge_risk / worth
-    follow_score(state, settings, hedge_score(settings, net / worth, drawdown))
-    if state.is_wanted == 0:
-        state.is_replacing = 0
+    net_variance, variance, hedge_risk, held = measure(markets, work, market_risk, moments, portfolio, covariance)
+    equity = max(float(equity_nanos) * 1e-9, 1e-9)
+    net = math.sqrt(net_variance) if _is_any(markets, False) else 0.0
+    state.net_risk, state.book_risk, state.hedge_risk = net / equity, math.sqrt(variance) / equity, hedge_risk / equity
+    follow_score(state, settings, hedge_score(settings, net / equity, drawdown))
     limit = settings.hedge_size_ratio * net if state.is_wanted == 1 else 0.0
-    excess = math.inf if limit == 0.0 else hedge_risk - limit
-    if excess <= settings.minimum_change * limit:
-        excess = 0.0
-    i, lots = plan_exit(settings, markets, work, covariance, horizon, excess)
-    if i < 0 and limit > 0.0 and not _is_any_working(markets):
-        i, lots = _plan_growth(
-            state, settings, markets, work, betas, covariance, horizon, samples, variance, limit, hedge_risk, ts
+    excess = hedge_risk - limit if limit > 0.0 else math.inf
+    i, lots = plan_exit(settings, markets, work, excess if excess > settings.minimum_change * limit else 0.0)
+    room, is_due = limit - hedge_risk, state.is_replacing == 1 or ts - state.traded_ts >= settings.cooldown_ns
+    if i < 0 and is_due and limit > 0.0 and room >= settings.minimum_change * limit and not _is_any(markets, True):
+        i, lots = plan_entry(
+            settings, markets, work, betas, market_risk, moments, portfolio, covariance, held, variance, room
         )
+        state.is_replacing = 0
+        if i < 0:
+            i, lots = plan_replacement(
+                settings, markets, work, betas, market_risk, moments, portfolio, covariance, held, variance, room
+            )
+            state.is_replacing = 1 if i >= 0 else 0
     if i >= 0:
         state.traded_ts = ts
-    return i, lots
-
-
-@kernel
-def _plan_growth(
-    state: Any,
-    settings: Any,
-    markets: Any,
-    work: Any,
-    betas: Any,
-    covariance: Any,
-    horizon: float,
-    samples: float,
-    variance: float,
-    limit: float,
-    hedge_risk: float,
-    ts: int,
-) -> Any:
-    """Return the order that brings hedge risk nearer to ``limit``: one more hedge, or the end of one too small."""
-    room = limit - hedge_risk
-    if room < settings.minimum_change * limit:
-        return -1, 0
-    if state.is_replacing == 0 and ts - state.traded_ts < settings.cooldown_ns:
-        return -1, 0
-    i, lots = plan_entry(settings, markets, work, betas, covariance, horizon, samples, variance, room)
-    state.is_replacing = 0
-    if i < 0:
-        i, lots = plan_replacement(settings, markets, work, betas, covariance, horizon, samples, variance, room)
-        state.is_replacing = 1 if i >= 0 else 0
     return i, lots
 
 
@@ -311,10 +275,10 @@ def fill_hedge_market(
     can_exit: bool,
 ) -> None:
     """Write what :func:`plan_hedge` has to know of an instrument; prices in ticks, the fees those of a taker."""
-    value = 0.5 * float(bid + ask) * float(tick_value_nanos) * 1e-9
+    value = 0.5 * abs(float(bid + ask)) * float(tick_value_nanos) * 1e-9
     market.net_lots, market.hedge_lots, market.working_lots = net_lots, hedge_lots, working_lots
     market.lot_value = value
-    fees = float(fee_per_lot_nanos) * 1e-9 + abs(value) * float(fee_ppm) * 1e-6
+    fees = float(fee_per_lot_nanos) * 1e-9 + value * float(fee_ppm) * 1e-6
     market.lot_cost = float(ask - bid) * float(tick_value_nanos) * 1e-9 + 2.0 * fees
     market.can_enter = 1 if can_enter and working_lots == 0 else 0
     market.can_exit = 1 if can_exit and working_lots == 0 else 0

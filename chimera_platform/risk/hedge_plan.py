@@ -1,11 +1,14 @@
 """Where a hedge goes and how large it is: the arithmetic behind :mod:`chimera_platform.risk.hedge_controller`.
 
-All exposures and standard deviations are in the account's currency; the formulas stand there.
+Everything is in standard deviations over the risk horizon, account's currency: ``u_i`` of one lot of instrument i at
+its mid, ``b_i`` lots times that, signed, ``c_ij`` the shrunken correlation of returns
+(:mod:`chimera_platform.risk.covariance`). A book's variance is ``V = sum b_i S_i`` with the *slope*
+``S_i = sum_j c_ij b_j``; an order of risk z, signed, in j changes it by ``2 z S_j + z^2``.
 
 The kernels take, besides what they name: ``settings``, record of ``HedgeSettings``; ``markets``, HEDGE_MARKET_DTYPE
-(instruments,); ``work``, f8 (WORK_ROWS, instruments), whose slopes :func:`measure` fills; ``betas``, BETA_DTYPE
-(pairs,); ``covariance``, f8 (instruments, instruments), of returns over one sampling interval, of which ``horizon`` are
-in the risk horizon; ``samples``, returns that the covariance stands on; ``variance``, of the book with its hedges.
+(instruments,); ``work``, f8 (WORK_ROWS, instruments); ``betas``, BETA_DTYPE (pairs,); ``market_risk``, ``moments``,
+``portfolio``, ``covariance``: the online covariance and the record of its settings; ``variance``: of the book with its
+hedges; ``room``: hedge risk that may be added.
 """
 
 from __future__ import annotations
@@ -15,74 +18,124 @@ from typing import Any
 
 from chimera_platform.kernels import kernel
 from chimera_platform.risk.beta import beta_variance
+from chimera_platform.risk.portfolio_risk import pair_evidence, shrunk_correlation
 
 _SLOPES, _NET, _LOTS, _RELIEF = 0, 1, 2, 3
 WORK_ROWS = 4
+_LOTS_MAX = 1e9
 
 
 @kernel
-def _add_row(work: Any, row: int, covariance: Any, i: int, factor: float) -> None:
-    """Add ``factor`` times the covariances of ``i`` to a row: no sum runs along it, so many columns go at a time."""
-    for j in range(work.shape[1]):
-        work[row, j] += factor * covariance[i, j]
+def measure(markets: Any, work: Any, market_risk: Any, moments: Any, portfolio: Any, covariance: Any) -> Any:
+    """Fill each lot's risk and the slopes of what is held; return (net variance, variance, hedge risk, held).
 
-
-@kernel
-def measure(markets: Any, work: Any, covariance: Any, horizon: float) -> Any:
-    """Fill the slopes ``C (x + h)`` and return (net variance, book variance, hedge risk), account's currency."""
-    net_variance, variance, hedge_risk = 0.0, 0.0, 0.0
-    for j in range(work.shape[1]):
-        work[_NET, j], work[_SLOPES, j] = 0.0, 0.0
+    Net: of the engines alone; hedge risk: sum of the hedges' own. O(held^2).
+    """
+    scale, count, hedge_risk = math.sqrt(covariance.horizon_samples), 0, 0.0
     for i in range(markets.shape[0]):
         m = markets[i]
-        if m.net_lots != 0:
-            _add_row(work, _NET, covariance, i, float(m.net_lots) * m.lot_value * horizon)
-        held = abs(float(m.hedge_lots + m.working_lots) * m.lot_value)
-        if held != 0.0:
-            _add_row(work, _SLOPES, covariance, i, float(m.hedge_lots + m.working_lots) * m.lot_value * horizon)
-            hedge_risk += held * math.sqrt(max(covariance[i, i] * horizon, 0.0))
-    for i in range(markets.shape[0]):
+        m.lot_risk = m.lot_value * market_risk[i].volatility * scale
+        work[_SLOPES, i], work[_NET, i] = 0.0, 0.0
+        hedged = m.hedge_lots + m.working_lots
+        if m.net_lots != 0 or hedged != 0:
+            markets[count].held = i
+            count += 1
+            hedge_risk += abs(float(hedged)) * m.lot_risk
+    for k in range(count):
+        _add_slopes(markets, work, market_risk, moments, portfolio, k)
+    net_variance, variance = 0.0, 0.0
+    for k in range(count):
+        i = markets[k].held
         m = markets[i]
-        work[_SLOPES, i] += work[_NET, i]
-        if m.net_lots != 0:
-            net_variance += float(m.net_lots) * m.lot_value * work[_NET, i]
-        total = m.net_lots + m.hedge_lots + m.working_lots
-        if total != 0:
-            variance += float(total) * m.lot_value * work[_SLOPES, i]
-    return max(net_variance, 0.0), max(variance, 0.0), hedge_risk
+        net_variance += float(m.net_lots) * m.lot_risk * work[_NET, i]
+        variance += book_risk(m) * work[_SLOPES, i]
+    return max(net_variance, 0.0), max(variance, 0.0), hedge_risk, count
 
 
 @kernel
-def _lower_slope(
-    settings: Any, markets: Any, betas: Any, covariance: Any, horizon: float, samples: float, j: int, y: float, v: float
+def book_risk(market: Any) -> float:
+    """Return the signed risk of all lots in an instrument, hedges with those on their way included."""
+    return float(market.net_lots + market.hedge_lots + market.working_lots) * market.lot_risk
+
+
+@kernel
+def _add_slopes(markets: Any, work: Any, market_risk: Any, moments: Any, portfolio: Any, k: int) -> None:
+    """Add to the slopes what the k-th instrument held and those before it have in common."""
+    i = markets[k].held
+    net_i, all_i = float(markets[i].net_lots) * markets[i].lot_risk, book_risk(markets[i])
+    net, book = net_i, all_i
+    for before in range(k):
+        j = markets[before].held
+        correlation = shrunk_correlation(market_risk, moments, portfolio, i, j)
+        net += correlation * float(markets[j].net_lots) * markets[j].lot_risk
+        book += correlation * book_risk(markets[j])
+        work[_NET, j] += correlation * net_i
+        work[_SLOPES, j] += correlation * all_i
+    work[_NET, i] += net
+    work[_SLOPES, i] += book
+
+
+@kernel
+def _fill_other_slopes(markets: Any, work: Any, market_risk: Any, moments: Any, portfolio: Any, held: int) -> None:
+    """Fill the slopes of the instruments of which nothing is held; O(instruments * held)."""
+    for j in range(markets.shape[0]):
+        m = markets[j]
+        if m.can_enter == 1 and m.net_lots == 0 and m.hedge_lots + m.working_lots == 0:
+            slope = 0.0
+            for k in range(held):
+                i = markets[k].held
+                slope += shrunk_correlation(market_risk, moments, portfolio, i, j) * book_risk(markets[i])
+            work[_SLOPES, j] = slope
+
+
+@kernel
+def lower_slope(
+    settings: Any,
+    markets: Any,
+    betas: Any,
+    market_risk: Any,
+    moments: Any,
+    portfolio: Any,
+    covariance: Any,
+    held: int,
+    j: int,
+    slope: float,
+    variance: float,
 ) -> float:
-    """Return ``|y_j|`` at the end of its confidence interval that is nearer to 0, and 0 where that is beyond it."""
-    own = covariance[j, j] * horizon
-    spread = math.sqrt(max(v * own - y * y, 0.0) / samples)
-    low = abs(y) - settings.beta_confidence * spread
+    """Return how large ``|S_j|`` is at the least, 0 where its sign is not certain.
+
+    Two bounds, of which the smaller counts. That of the covariance: its standard error as of a regression,
+    ``sqrt((V - S_j^2) / samples)``, and the risk of all whose correlation with j is not known taken against. That of
+    the pairs with a Kalman filter: its beta in place of theirs, and its standard error.
+    """
+    samples = max(min(float(market_risk[j].samples), 2.0 / covariance.gain - 1.0), 1.0)
+    low = abs(slope) - settings.beta_confidence * math.sqrt(max(variance - slope * slope, 0.0) / samples)
+    for k in range(held):
+        i = markets[k].held
+        if i != j:
+            unseen = covariance.unseen_correlation * (1.0 - pair_evidence(market_risk, moments, covariance, i, j))
+            low -= unseen * abs(book_risk(markets[i]))
     shift, error, found = 0.0, 0.0, False
     for p in range(betas.shape[0]):
-        pair = betas[p]
-        if pair.hedge_id == j and pair.samples >= settings.samples_min:
-            m = markets[pair.instrument_id]
-            w = float(m.net_lots + m.hedge_lots + m.working_lots) * m.lot_value
-            if w != 0.0:
-                shift += w * (pair.beta * own - covariance[pair.instrument_id, j] * horizon)
-                error += abs(w) * own * math.sqrt(beta_variance(pair))
-                found = True
+        pair, i = betas[p], betas[p].instrument_id
+        if pair.hedge_id == j and pair.samples >= settings.beta_samples_min and book_risk(markets[i]) != 0.0:
+            ratio = market_risk[j].volatility / market_risk[i].volatility
+            estimate = pair.beta * ratio - shrunk_correlation(market_risk, moments, portfolio, i, j)
+            shift += book_risk(markets[i]) * estimate
+            error += abs(book_risk(markets[i])) * ratio * math.sqrt(beta_variance(pair))
+            found = True
     if found:
-        if (y + shift) * y <= 0.0:
+        if (slope + shift) * slope <= 0.0:
             return 0.0
-        low = min(low, abs(y + shift) - settings.beta_confidence * error)
+        low = min(low, abs(slope + shift) - settings.beta_confidence * error)
     return max(low, 0.0)
 
 
 @kernel
-def _entry_lots(settings: Any, market: Any, y: float, low: float, own: float, room: float) -> int:
-    """Return the signed lots of the largest hedge in an instrument without one that the module's rules allow."""
-    exposure = min(low / own, room / math.sqrt(own))
-    lots = int(min(exposure / market.lot_value, 1e9))
-    side = -1 if y > 0.0 else 1
+def _entry_lots(settings: Any, market: Any, slope: float, low: float, room: float) -> int:
+    """Return the signed lots of the largest hedge, in an instrument without one, that the controller's rules allow."""
+    lots = int(min(min(low, room) / market.lot_risk, _LOTS_MAX))
+    side = -1 if slope > 0.0 else 1
     if market.net_lots != 0:
         return side * min(lots, abs(market.net_lots)) if market.net_lots * side < 0 else 0
     return side * lots if settings.enable_cross_symbol else 0
@@ -94,27 +147,38 @@ def plan_entry(
     markets: Any,
     work: Any,
     betas: Any,
+    market_risk: Any,
+    moments: Any,
+    portfolio: Any,
     covariance: Any,
-    horizon: float,
-    samples: float,
+    held: int,
     variance: float,
     room: float,
 ) -> Any:
     """Return (instrument, signed lots) of the hedge that removes most risk per cost, (-1, 0) for none."""
+    _fill_other_slopes(markets, work, market_risk, moments, portfolio, held)
     risk, best = math.sqrt(variance), 0.0
     for j in range(markets.shape[0]):
-        market, own, y = markets[j], covariance[j, j] * horizon, work[_SLOPES, j]
+        market, slope = markets[j], work[_SLOPES, j]
         work[_RELIEF, j], work[_LOTS, j] = 0.0, 0.0
-        if market.can_enter == 0 or market.hedge_lots != 0 or not (market.lot_value > 0.0 and own > 0.0):
+        if market.can_enter == 0 or market.hedge_lots != 0 or not market.lot_risk > 0.0:
             continue
-        low = _lower_slope(settings, markets, betas, covariance, horizon, samples, j, y, variance)
-        if not low > 0.0:
+        if not min(abs(slope), room) >= market.lot_risk:
             continue
-        lots = _entry_lots(settings, market, y, low, own, room)
-        exposure = abs(lots) * market.lot_value
-        after = variance - 2.0 * exposure * low + exposure * exposure * own
-        work[_LOTS, j], work[_RELIEF, j] = lots, risk - math.sqrt(max(after, 0.0))
+        low = lower_slope(
+            settings, markets, betas, market_risk, moments, portfolio, covariance, held, j, slope, variance
+        )
+        lots = _entry_lots(settings, market, slope, low, room)
+        size = float(abs(lots)) * market.lot_risk
+        work[_LOTS, j] = lots
+        work[_RELIEF, j] = risk - math.sqrt(max(variance - 2.0 * size * low + size * size, 0.0))
         best = max(best, work[_RELIEF, j])
+    return _cheapest(settings, markets, work, best)
+
+
+@kernel
+def _cheapest(settings: Any, markets: Any, work: Any, best: float) -> Any:
+    """Return (instrument, signed lots) of most relief per cost among those near the best, (-1, 0) for none."""
     chosen, most = -1, 0.0
     for j in range(markets.shape[0]):
         relief = work[_RELIEF, j]
@@ -133,59 +197,58 @@ def plan_replacement(
     markets: Any,
     work: Any,
     betas: Any,
+    market_risk: Any,
+    moments: Any,
+    portfolio: Any,
     covariance: Any,
-    horizon: float,
-    samples: float,
+    held: int,
     variance: float,
     room: float,
 ) -> Any:
     """Return (instrument, signed lots) of the end of a hedge far below what its instrument would take without it."""
     for j in range(markets.shape[0]):
-        market, own = markets[j], covariance[j, j] * horizon
-        if market.hedge_lots == 0 or market.can_exit == 0 or market.can_enter == 0:
+        market = markets[j]
+        if market.hedge_lots == 0 or market.can_exit == 0 or market.can_enter == 0 or not market.lot_risk > 0.0:
             continue
-        if not (market.lot_value > 0.0 and own > 0.0):
-            continue
-        held = float(market.hedge_lots) * market.lot_value
-        y = work[_SLOPES, j] - held * own
-        v = max(variance - 2.0 * held * work[_SLOPES, j] + held * held * own, 0.0)
-        low = _lower_slope(settings, markets, betas, covariance, horizon, samples, j, y, v)
-        lots = _entry_lots(settings, market, y, low, own, room + abs(held) * math.sqrt(own))
+        own = float(market.hedge_lots) * market.lot_risk
+        slope = work[_SLOPES, j] - own
+        rest = max(variance - 2.0 * own * work[_SLOPES, j] + own * own, 0.0)
+        low = lower_slope(settings, markets, betas, market_risk, moments, portfolio, covariance, held, j, slope, rest)
+        lots = _entry_lots(settings, market, slope, low, room + abs(own))
         if float(abs(market.hedge_lots)) < settings.replace_below * float(abs(lots)):
             return j, -market.hedge_lots
     return -1, 0
 
 
 @kernel
-def _exit_lots(settings: Any, market: Any, y: float, own: float, excess: float) -> int:
+def _exit_lots(settings: Any, market: Any, slope: float, excess: float) -> int:
     """Return by how many lots a hedge is to be reduced, unsigned: what is too much of it, and what adds to the risk."""
     held = abs(market.hedge_lots)
-    if not (market.lot_value > 0.0 and own > 0.0):
-        return held
+    if not market.lot_risk > 0.0:
+        return held if math.isinf(excess) else 0
     lots = 0
     if excess > 0.0:
-        lots = math.ceil(min(excess / (math.sqrt(own) * market.lot_value), 1e9))
-    if market.hedge_lots * y > 0.0:  # less of it carries less risk
-        harmful = min(abs(y) / (own * market.lot_value), 1e9)
-        if harmful >= max(settings.minimum_change * held, 1.0):
+        lots = math.ceil(min(excess / market.lot_risk, _LOTS_MAX))
+    if float(market.hedge_lots) * slope > 0.0:  # less of it carries less risk
+        harmful = min(abs(slope) / market.lot_risk, _LOTS_MAX)
+        if harmful >= max(settings.minimum_change * float(held), 1.0):
             lots = max(lots, int(harmful))
     return min(lots, held)
 
 
 @kernel
-def plan_exit(settings: Any, markets: Any, work: Any, covariance: Any, horizon: float, excess: float) -> Any:
+def plan_exit(settings: Any, markets: Any, work: Any, excess: float) -> Any:
     """Return (instrument, signed lots) of the reduction due, of the hedge that helps least; (-1, 0) for none.
 
-    ``excess``: hedge risk above what is allowed, account's currency; infinite where all of it is to go.
+    ``excess``: hedge risk above what is allowed; infinite where all of it is to go.
     """
     chosen, lots, most = -1, 0, -math.inf
     for j in range(markets.shape[0]):
         market = markets[j]
         if market.hedge_lots == 0 or market.can_exit == 0:
             continue
-        own = covariance[j, j] * horizon
-        reduced = _exit_lots(settings, market, work[_SLOPES, j], own, excess)
-        harm = work[_SLOPES, j] / math.sqrt(own) * (1.0 if market.hedge_lots > 0 else -1.0) if own > 0.0 else 0.0
+        reduced = _exit_lots(settings, market, work[_SLOPES, j], excess)
+        harm = work[_SLOPES, j] if market.hedge_lots > 0 else -work[_SLOPES, j]
         if reduced > 0 and (chosen < 0 or harm > most):
             chosen, lots, most = j, -reduced if market.hedge_lots > 0 else reduced, harm
     return chosen, lots
