@@ -27,6 +27,7 @@ from chimera_platform.engines.order_flow.vacuum_entry import VacuumEntrySettings
 from chimera_platform.engines.structure import StructureSettings
 from chimera_platform.engines.timeframes import TimeframeSettings
 from chimera_platform.errors import ConfigurationError
+from chimera_platform.execution.adjustments import ReconciliationSettings
 from chimera_platform.execution.exit_settings import ExitSettings
 from chimera_platform.execution.quality import LatencyAttributionSettings
 from chimera_platform.microstructure.session_profile import SessionProfileSettings
@@ -70,6 +71,7 @@ class Configuration(Settings):
     circuit_breaker: CircuitBreakerSettings = CircuitBreakerSettings.model_validate({})
     sizing: SizingSettings = SizingSettings.model_validate({})
     covariance: CovarianceSettings = CovarianceSettings.model_validate({})
+    reconciliation: ReconciliationSettings = ReconciliationSettings.model_validate({})
     venue: VenueSettings = VenueSettings.model_validate({})
     venues: dict[str, VenueSettings] = Field(
         {}, description="in place of venue for the instruments of the venue of that name, whole"
