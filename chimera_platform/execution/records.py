@@ -24,6 +24,8 @@ class Engine(IntEnum):
 
 
 ENGINE_COUNT = len(Engine)
+SIGNAL_ENGINES = tuple(engine for engine in Engine if engine is not Engine.HEDGE)
+"""The engines that forecast: they have features, labels, a share of capital that follows from what they earned."""
 
 
 class IntentReason(IntEnum):
