@@ -54,11 +54,16 @@ def put(table: str, field: str, index: tuple[int, ...], value: int) -> Falsifica
         (change("positions", "committed_nanos", (0, 0)), Violation.COMMITTED),
         (change("positions", "reserved_nanos", (0, 0)), Violation.RESERVED),
         (change("positions", "reserved_nanos", (1, 1)), Violation.RESERVED),
-        (change("account", "engine_exposure_nanos", (0, 1)), Violation.ENGINE_EXPOSURE),
-        (change("account", "engine_exposure_nanos", (0, Engine.ORDER_FLOW)), Violation.ENGINE_EXPOSURE),
+        (change("account", "engine_committed_nanos", (0, 1)), Violation.ENGINE_EXPOSURE),
+        (change("account", "engine_reserved_nanos", (0, Engine.ORDER_FLOW)), Violation.ENGINE_EXPOSURE),
+        (change("account", "engine_reserved_nanos", (0, Engine.HEDGE)), Violation.ENGINE_EXPOSURE),
         (change("positions", "committed_nanos", (0, Engine.ORDER_FLOW)), Violation.COMMITTED),
-        (change("markets", "exposure_nanos", (1,)), Violation.SYMBOL_EXPOSURE),
-        (change("account", "exposure_nanos", (0,)), Violation.ACCOUNT_EXPOSURE),
+        (change("markets", "committed_nanos", (1,)), Violation.SYMBOL_EXPOSURE),
+        (change("markets", "reserved_nanos", (1,)), Violation.SYMBOL_EXPOSURE),
+        (change("currencies", "committed_nanos", (0,)), Violation.CURRENCY_EXPOSURE),
+        (change("currencies", "reserved_nanos", (0,)), Violation.CURRENCY_EXPOSURE),
+        (change("account", "committed_nanos", (0,)), Violation.ACCOUNT_EXPOSURE),
+        (change("account", "reserved_nanos", (0,)), Violation.ACCOUNT_EXPOSURE),
         (change("account", "cash_nanos", (0,), by=-1), Violation.CASH),
         (change("account", "value_nanos", (0,)), Violation.VALUE),
         (change("account", "realised_nanos", (0,)), Violation.VALUE),
@@ -77,6 +82,15 @@ def test_each_falsified_figure_is_found(falsify: Falsification, violation: Viola
     coordinator = sound()
     falsify(coordinator.state)
     assert coordinator.violation() is violation
+
+
+def test_what_is_reserved_cannot_stand_for_what_is_committed() -> None:
+    coordinator = sound()
+    for table in ("positions", "markets", "currencies", "account"):
+        record = getattr(coordinator.state, table)[(0, 0) if table == "positions" else 0]
+        record["committed_nanos"] += 1
+        record["reserved_nanos"] -= 1
+    assert coordinator.violation() is Violation.COMMITTED
 
 
 def test_a_reservation_that_outlives_its_order_is_found() -> None:

@@ -7,7 +7,7 @@ each time. What an order has become is what its reports have said so far. The co
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from chimera_platform.execution.records import (
@@ -92,6 +92,7 @@ class Plan:
     deadline: int = 0
     exit_reason: OrderReason | None = None
     next_mark: int = 0
+    decided_at: list[int] = field(default_factory=list)  # of each lot held: what was reserved for it
 
 
 class Market:
@@ -114,7 +115,7 @@ class NaiveCoordinator:
     """Runs events and intents one by one; collects rows as dicts."""
 
     def __init__(self, universe: Any, configuration: Any) -> None:
-        self.records = universe.records
+        self.records, self.instruments = universe.records, universe.instruments
         self.risk, self.allocator = configuration.risk, configuration.allocator
         self.settings = configuration.account
         self.account = NaiveAccount(self.settings.starting_equity_nanos, self.records)
@@ -150,9 +151,16 @@ class NaiveCoordinator:
     def reserved(self, i: int, e: int) -> int:
         return sum(o.rest * o.reserved_per_lot for o in self.orders if o.is_open and (o.instrument, o.engine) == (i, e))
 
-    def exposure(self, instrument: int | None = None, engine: int | None = None) -> int:
-        keys = [(i, e) for i, e in self.plans if instrument in (None, i) and engine in (None, e)]
-        return sum(abs(self.holding(i, e).cost) + self.reserved(i, e) for i, e in keys)
+    def committed(self, i: int, e: int) -> int:
+        return sum(self.plans[i, e].decided_at)
+
+    def exposure(self, symbol: str | None = None, asset: str | None = None, engine: int | None = None) -> int:
+        keys = [
+            (i, e) for i, e in self.plans
+            if symbol in (None, self.instruments[i].symbol) and asset in (None, self.instruments[i].asset)
+            and engine in (None, e)
+        ]  # fmt: skip
+        return sum(self.committed(*key) + self.reserved(*key) for key in keys)
 
     # ---- rows -----------------------------------------------------------------------------------------------
 
@@ -179,7 +187,7 @@ class NaiveCoordinator:
             {
                 "mark_no": len(self.rows["marks"]), "event_no": event_no, "ts_event": ts, "position": held.lots,
                 "cost_nanos": held.cost, "value_nanos": self.value(i, e), "realised_nanos": held.realised,
-                "fees_nanos": held.fees, "committed_nanos": abs(held.cost), "reserved_nanos": self.reserved(i, e),
+                "fees_nanos": held.fees, "committed_nanos": self.committed(i, e), "reserved_nanos": self.reserved(i, e),
                 "equity_nanos": self.equity, "instrument_id": i, "release_no": self.release_no, "engine": e,
             }
         )  # fmt: skip
@@ -203,6 +211,8 @@ class NaiveCoordinator:
         row["position_after"] = self.holding(i, e).lots
         self.rows["fills"].append(row)
         order.filled += lots
+        lots_held = self.plans[i, e].decided_at
+        self.plans[i, e].decided_at = lots_held[lots:] if order.is_exit else lots_held + [order.reserved_per_lot] * lots
         self.peak = max(self.peak, self.equity)
 
     # ---- reports --------------------------------------------------------------------------------------------
@@ -261,22 +271,26 @@ class NaiveCoordinator:
         price = int(intent["limit_price"]) if is_limit else (market.ask if side > 0 else market.bid)
         per_lot = max(price * tick_value, 1)
         leverage = self.allocator.max_leverage
-        share = {
-            Engine.HFT: self.allocator.hft_share,
-            Engine.STRUCTURE: self.allocator.structure_share,
-            Engine.ORDER_FLOW: self.allocator.order_flow_share,
-        }[Engine(e)]
-        engine_cap = self.cap(leverage * share * self.weights[Engine(e)])
-        symbol_cap, account_cap = self.cap(leverage * self.allocator.symbol_share), self.cap(leverage)
-        rooms = [engine_cap - self.exposure(engine=e), symbol_cap - self.exposure(i), account_cap - self.exposure()]
+        symbol, asset = self.instruments[i].symbol, self.instruments[i].asset
+        shares = {
+            "engine": getattr(self.allocator, f"{Engine(e).name.lower()}_share") * self.weights[Engine(e)],
+            "symbol": self.allocator.symbol_shares.get(symbol, self.allocator.symbol_share),
+            "currency": self.allocator.currency_shares.get(asset, self.allocator.currency_share),
+            "account": 1.0,
+        }
+        used = {
+            "engine": self.exposure(engine=e), "symbol": self.exposure(symbol), "currency": self.exposure(asset=asset),
+            "account": self.exposure(),
+        }  # fmt: skip
+        caps = {level: self.cap(leverage * share) for level, share in shares.items()}
+        rooms = {level: caps[level] - used[level] for level in caps}
         engaged = self.holding(i, e).lots != 0 or self.working(i, e, ENTRY) or self.working(i, e, EXIT)
         drawdown, soft, hard = (self.peak - self.equity) / self.peak, self.risk.soft_drawdown, self.risk.hard_drawdown
         multiplier = 1.0 if drawdown <= soft else max((hard - drawdown) / (hard - soft), 0.0)
-        lots = min(int(wanted * multiplier), *(room // per_lot for room in rooms))
-        caps = (DecisionReason.ENGINE_CAP, DecisionReason.SYMBOL_CAP, DecisionReason.ACCOUNT_CAP)
+        lots = min(int(wanted * multiplier), *(room // per_lot for room in rooms.values()))
         reasons = [self.refusal(intent, market, ts)]
         reasons += [DecisionReason.POSITION_OPEN] if engaged else []
-        reasons += [reason for room, reason in zip(rooms, caps, strict=True) if room < per_lot]
+        reasons += [DecisionReason[f"{level.upper()}_CAP"] for level, room in rooms.items() if room < per_lot]
         reasons += [DecisionReason.SIZE_ZERO] if lots < 1 else []
         reason = min((r for r in reasons if r is not DecisionReason.APPROVED), default=DecisionReason.APPROVED)
         lots = lots if reason is DecisionReason.APPROVED else 0
@@ -285,8 +299,9 @@ class NaiveCoordinator:
             {
                 "intent_no": intent_no, "event_no": event_no, "ts_event": ts, "size_wanted": wanted,
                 "size_approved": lots, "reserved_nanos": lots * per_lot,
-                "engine_exposure_nanos": self.exposure(engine=e), "engine_cap_nanos": engine_cap,
-                "symbol_exposure_nanos": self.exposure(i), "account_exposure_nanos": self.exposure(),
+                **{f"{level}_exposure_nanos": exposure for level, exposure in used.items()},
+                **{f"{level}_cap_nanos": cap for level, cap in caps.items()},
+                "price": price, "lot_notional_nanos": per_lot, "is_engaged": bool(engaged),
                 "equity_nanos": self.equity, "drawdown_nanos": self.peak - self.equity,
                 "spread": market.ask - market.bid, "size_multiplier": multiplier,
                 "engine_weight": self.weights[Engine(e)], "instrument_id": i, "release_no": self.release_no,

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
 import numpy as np
 
+from chimera_platform.configuration import Configuration
 from chimera_platform.execution.records import INTENT_DTYPE, Engine
 from chimera_platform.market.events import EVENT_DTYPE, EventFlag, EventKind, StatusCode
 from chimera_platform.market.instruments import Instrument, Universe
@@ -36,21 +36,19 @@ def instrument(symbol: str, **changes: Any) -> Instrument:
     return Instrument.model_validate({**content, **changes})
 
 
-@dataclass(frozen=True)
-class CoordinatorSections:
-    """The sections of a configuration that the coordinator reads."""
+class CoordinatorSections(Configuration):
+    """A configuration whose spread limit lets these markets trade."""
 
-    risk: RiskSettings = field(default_factory=lambda: RiskSettings(max_spread_ppm=50_000.0))
-    allocator: AllocatorSettings = field(default_factory=AllocatorSettings)
-    venue: VenueSettings = field(default_factory=VenueSettings)
-    venues: dict[str, VenueSettings] = field(default_factory=dict)
-    account: AccountSettings = field(default_factory=AccountSettings)
+    risk: RiskSettings = RiskSettings(max_spread_ppm=50_000.0)
 
 
 UNIVERSE = Universe(
-    [instrument("QUOTED"), instrument("DEEP", venue="DEPTH", tick_size="0.01", fees={"taker_ppm": 450})]
+    [
+        instrument("QUOTED", base="XAU"),
+        instrument("DEEP", base="XAU", venue="DEPTH", tick_size="0.01", fees={"taker_ppm": 450}),
+    ]
 )
-"""Instrument 0 is an L1 quote feed, instrument 1 an L2 book with trades, at another venue."""
+"""Instrument 0 is an L1 quote feed, instrument 1 an L2 book with trades, at another venue; both buy and sell gold."""
 
 
 def quotes(rng: np.random.Generator, times: Array) -> Array:
@@ -136,6 +134,8 @@ def configurations(seed: int) -> CoordinatorSections:
             structure_share=float(rng.choice([0.3, 0.9])),
             order_flow_share=float(rng.choice([0.1, 0.6])),
             symbol_share=float(rng.choice([0.25, 0.8])),
+            symbol_shares={"DEEP": 0.5},
+            currency_share=float(rng.choice([0.4, 0.7, 1.0])),
         ),
         risk=RiskSettings(
             max_spread_ppm=5_000.0,
