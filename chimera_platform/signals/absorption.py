@@ -6,7 +6,9 @@ an unannounced level starts anew. All is judged at LAST records, on a tradable b
 
 =========  =========================================================================================
 FORMING    lots reach ``volume_multiple`` mean trades, and the mid's adverse move since the level's first trade is
-           at most ``displacement_share`` of what is expected of as many lots by the square-root law of impact
+           at most ``displacement_share`` of what is expected of as many lots by the square-root law of impact; lots
+           reach ``lots_min`` too, traded at ``attempts_min`` separate times, and since the first of them
+           ``flow_share_min`` of all lots were traded into the level's side
 CONFIRMED  ``hold_ms`` after the level's last trade, its own side's touch still at the price or better
 FAILED     the touch is worse than the price; a forming level also at lost messages or a cleared book
 =========  =========================================================================================
@@ -41,6 +43,7 @@ from chimera_platform.signals.absorption_levels import (
     count_trade,
     displacement,
     expected_square,
+    flow_share,
     free,
     is_broken,
     last_seen,
@@ -78,6 +81,13 @@ class AbsorptionSettings(Settings):
     stack_ms: int = Field(
         default=120_000, ge=1, le=3_600_000, description="from a level's last trade to the next's confirmation, ms"
     )
+    lots_min: int = Field(default=0, ge=0, le=1_000_000_000, description="lots that trade at least; 0: any")
+    attempts_min: int = Field(
+        default=1, ge=1, le=1_000_000, description="separate times at which it is traded into at least, and holds"
+    )
+    flow_share_min: float = Field(
+        default=0.0, ge=0.0, le=1.0, description="of all lots since its first trade, those into its side at least"
+    )
 
 
 ABSORPTION_STATE_DTYPE = np.dtype(
@@ -112,13 +122,13 @@ def new_absorption_states(count: int) -> np.ndarray[Any, Any]:
 @kernel
 def _take_trade(params: Any, state: Any, event: Any, side: int) -> None:
     """Count a trade against the resting ``side`` in the norms and its level."""
-    count_lots(state.norms, params.norm_trades, event.size)
+    count_lots(state.norms, params.norm_trades, event.size, side)
     state.traded = 1
     k = take_level(state, event.price, side)
     if k < 0:
         return
     level = state.level[k]
-    count_trade(level, state.norms.mid2, event, params.window_ms * _MS)
+    count_trade(level, state.norms, event, params.window_ms * _MS)
     if level.stage == 0:
         state.most_lots = max(state.most_lots, level.lots)
     elif level.stage == _FORMING:
@@ -140,6 +150,10 @@ def _has_volume(params: Any, level: Any, norms: Any) -> Any:
 def _forms(params: Any, level: Any, norms: Any, ts: int) -> Any:
     """Return whether an unannounced level has the volume without the displacement."""
     if ts - level.start_ts > params.window_ms * _MS or not _has_volume(params, level, norms):
+        return False
+    if level.lots < params.lots_min or level.attempts < params.attempts_min:
+        return False
+    if flow_share(level, norms) < params.flow_share_min:
         return False
     moved = displacement(level, norms)
     return moved * moved <= params.displacement_share * params.displacement_share * expected_square(level.lots, norms)

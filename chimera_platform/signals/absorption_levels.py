@@ -24,6 +24,9 @@ TRADED_LEVEL_DTYPE = np.dtype(
         ("start_ts", "<i8"),  # ns UTC: first trade
         ("last_ts", "<i8"),  # ns UTC: last trade
         ("lots", "<i8"),
+        ("attempts", "<i8"),  # times at which it was traded into
+        ("start_into", "<i8"),  # lots traded into its side, at any price, before the first trade
+        ("start_lots", "<i8"),  # lots traded in all before it
         ("start_mid2", "<i8"),  # half ticks: mid before the first trade
         ("stage", "<i8"),  # Stage, 0: unannounced
         ("number", "<i8"),  # detection_no
@@ -36,6 +39,8 @@ NORMS_DTYPE = np.dtype(
         ("trades", "<i8"),  # counter
         ("weight", "<f8"),  # decayed trades
         ("lots", "<f8"),  # decayed lots
+        ("into_bids", "<i8"),  # counter: lots
+        ("into_asks", "<i8"),  # counter: lots
         ("squares", "<f8"),  # decayed half ticks²: squared moves of the mid from trade to trade
         ("mid2", "<i8"),  # half ticks: mid at the last LAST of a tradable book, 0: none yet
         ("traded_mid2", "<i8"),  # the same, before the last trade
@@ -44,13 +49,17 @@ NORMS_DTYPE = np.dtype(
 
 
 @kernel
-def count_lots(norms: Any, norm_trades: float, lots: int) -> None:
-    """Take a trade into the norms."""
+def count_lots(norms: Any, norm_trades: float, lots: int, side: int) -> None:
+    """Take a trade into the resting ``side`` into the norms."""
     keep = 1.0 - 1.0 / norm_trades
     moved = float(norms.mid2 - norms.traded_mid2) if norms.traded_mid2 != 0 else 0.0
     norms.weight = keep * norms.weight + 1.0
     norms.lots = keep * norms.lots + lots
     norms.squares = keep * norms.squares + moved * moved
+    if side > 0:
+        norms.into_bids += lots
+    else:
+        norms.into_asks += lots
     norms.traded_mid2 = norms.mid2
     norms.trades += 1
 
@@ -99,14 +108,29 @@ def take_level(state: Any, price: int, side: int) -> Any:
 
 
 @kernel
-def count_trade(level: Any, mid2: int, event: Any, window: int) -> None:
-    """Count a trade at the level, whose lots start anew after ``window`` ns while nothing was said about it."""
+def count_trade(level: Any, norms: Any, event: Any, window: int) -> None:
+    """Count a trade at the level, whose lots start anew after ``window`` ns while nothing was said about it.
+
+    ``norms`` have counted it already.
+    """
     if level.lots == 0 or (level.stage == 0 and event.ts_event - level.start_ts > window):
         level.start_ts = event.ts_event
-        level.start_mid2 = mid2
+        level.start_mid2 = norms.mid2
         level.lots = 0
+        level.attempts = 1
+        level.start_into = (norms.into_bids if level.side > 0 else norms.into_asks) - event.size
+        level.start_lots = norms.into_bids + norms.into_asks - event.size
+    elif event.ts_event != level.last_ts:
+        level.attempts += 1
     level.lots += event.size
     level.last_ts = event.ts_event
+
+
+@kernel
+def flow_share(level: Any, norms: Any) -> Any:
+    """Return the share of all lots since the level's first trade that were traded into its side, at any price."""
+    into = (norms.into_bids if level.side > 0 else norms.into_asks) - level.start_into
+    return float(into) / float(norms.into_bids + norms.into_asks - level.start_lots)
 
 
 @kernel

@@ -33,6 +33,12 @@ def _take_execution(table: Any, event: Any) -> None:
 
 
 @kernel
+def _is_refilled(params: Any, lots: int, peak: int) -> Any:
+    """Return whether ``lots`` displayed again are enough of those displayed at most."""
+    return float(lots) >= params.refill_share_min * float(peak)
+
+
+@kernel
 def _take_change(params: Any, table: Any, at: int, event: Any) -> None:
     """Take in an ADD or DELETE of the order at slot ``at``; what is added again may be a refill."""
     slot = table.slot[at]
@@ -44,9 +50,10 @@ def _take_change(params: Any, table: Any, at: int, event: Any) -> None:
         return
     same = slot.price == event.price and slot.side == event.side and slot.withdrawn == 0
     soon = event.ts_event - slot.trade_ts <= params.refill_ms * _MS
-    if same and soon and slot.since > 0 and event.size > 0:
-        # What was traded since is what had been displayed, as the order was emptied by it.
-        slot.peak = max(slot.peak, slot.since)
+    # What was traded since is what had been displayed, as the order was emptied by it.
+    peak = max(slot.peak, slot.since)
+    if same and soon and slot.since > 0 and event.size > 0 and _is_refilled(params, event.size, peak):
+        slot.peak = peak
         count_refill(table, at, event.size, event.size)
     else:
         forget(table, at)
@@ -84,7 +91,8 @@ def _take_level(params: Any, table: Any, at: int, event: Any) -> None:
     exhausted = slot.since > 0 and slot.since >= slot.shown
     if exhausted and event.size == 0:
         return  # it may come back
-    if exhausted and event.ts_event - slot.trade_ts <= params.refill_ms * _MS:
+    soon = event.ts_event - slot.trade_ts <= params.refill_ms * _MS
+    if exhausted and soon and _is_refilled(params, event.size, slot.peak):
         count_refill(table, at, event.size + slot.since - slot.shown, event.size)
     elif event.size == 0 and slot.refills == 0:
         forget(table, at)

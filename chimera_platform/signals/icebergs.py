@@ -1,7 +1,8 @@
 """Icebergs: resting orders that trade more than they show.
 
 *Native* (L3): an order that executions have emptied is added again under the same id, side and price within
-``refill_ms``. The stream names the order, so one refill is proof. *Synthetic* (L2): the prints at a price reach or
+``refill_ms``, at least ``refill_share_min`` of what it displayed at most. The stream names the order, so one refill is
+proof. *Synthetic* (L2): the prints at a price reach or
 exceed what was displayed there, and the level shows size again within ``refill_ms`` of the last of them. Others may
 refill a level by chance, so several refills of regular size are asked for. Prints must come before the level's
 update, as venues send them; Christensen & Woodmansee 2013 and Zotikov & Antonov 2021 describe both kinds on CME.
@@ -53,6 +54,9 @@ class IcebergSettings(Settings):
     synthetic_refills: int = Field(default=3, ge=1, le=100, description="refills of one level that confirm it")
     regularity: float = Field(default=0.7, ge=0.0, le=1.0, description="of the refills' sizes, 1: all equal")
     idle_ms: int = Field(default=600_000, ge=1, le=86_400_000, description="without a trade until forgotten, ms")
+    refill_share_min: float = Field(
+        default=0.0, ge=0.0, le=1.0, description="lots displayed again over those displayed at most, at least"
+    )
 
 
 ICEBERG_STATE_DTYPE = np.dtype(

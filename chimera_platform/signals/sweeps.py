@@ -11,7 +11,8 @@ stage       said
 FORMING     at the LAST record at which ``forming_levels`` are taken within the window
 CONFIRMED   at the LAST record at which ``levels`` are, or at least two levels and ``depth_share`` of what the
             first ``depth_levels``, all of them there, displayed before the burst's first trade (a feed of the
-            touch alone knows no depth); by ``orders`` source events
+            touch alone knows no depth); by ``orders`` source events, of at least ``lots_min``, and from the first
+            price to the last at least ``move_min`` of the first
 FAILED      a forming burst ends short of that; or, within ``return_ms`` of a confirmed one's end, the swept
             side's touch stands at or inside the price that the sweep started from: what was traded beyond
             that price is offside, it is *trapped*
@@ -72,6 +73,10 @@ class SweepSettings(Settings):
     depth_share: float = Field(default=0.9, gt=0.0, le=10.0, description="share of that depth that makes a sweep")
     orders: int = Field(default=2, ge=1, le=64, description="source events in which a sweep trades at least")
     return_ms: int = Field(default=30_000, ge=1, le=3_600_000, description="time in which a return fails it, ms")
+    lots_min: int = Field(default=0, ge=0, le=1_000_000_000, description="lots that a sweep trades at least; 0: any")
+    move_min: float = Field(
+        default=0.0, ge=0.0, le=1.0, description="from its first price to its last, fraction of the first; 0: any"
+    )
 
     @model_validator(mode="after")
     def _is_announced_before(self) -> SweepSettings:
@@ -165,6 +170,13 @@ def _has_lost_level(burst: Any, book: Any) -> Any:
 
 
 @kernel
+def _is_large(params: Any, burst: Any, lots: int) -> Any:
+    """Return whether the burst of ``lots`` trades, and moves the price, as much as a sweep does at least."""
+    start, last = burst.step[0].price, burst.step[burst.steps - 1].price
+    return lots >= params.lots_min and float(abs(last - start)) >= params.move_min * float(abs(start))
+
+
+@kernel
 def _judge(params: Any, state: Any, book: Any, ts: int, out: Any, rows: int) -> Any:
     """Say what the burst has become; return the rows written."""
     burst = state.burst
@@ -177,11 +189,11 @@ def _judge(params: Any, state: Any, book: Any, ts: int, out: Any, rows: int) -> 
         burst.step[burst.steps - 1].orders += 1
         burst.is_fresh = 0
     if burst.stage != _CONFIRMED:
-        levels, _, _, share = figures(burst)
+        levels, lots, _, share = figures(burst)
         knows_depth = burst.step[0].shown >= params.depth_levels
         takes_enough = levels >= params.levels or (knows_depth and levels >= 2 and share >= params.depth_share)
         stage = burst.stage
-        if takes_enough and orders_of(burst) >= params.orders:
+        if takes_enough and orders_of(burst) >= params.orders and _is_large(params, burst, lots):
             stage = _CONFIRMED
         elif levels >= params.forming_levels and stage == 0:
             stage = _FORMING

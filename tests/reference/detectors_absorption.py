@@ -21,6 +21,7 @@ class Reference:
     def __init__(self, chosen: AbsorptionSettings) -> None:
         self.chosen = chosen
         self.trades: list[tuple[int, int | None]] = []  # lots, half ticks of the mid before it
+        self.sides: list[int] = []  # resting side of each
         self.levels: list[dict[str, Any] | None] = [None] * LEVELS_MAX
         self.mid2: int | None = None
         self.rows: list[Row] = []
@@ -44,6 +45,7 @@ class Reference:
 
     def trade(self, ts: int, side: int, price: int, size: int) -> None:
         self.trades.append((size, self.mid2))
+        self.sides.append(side)
         slots = range(LEVELS_MAX)
         own = [k for k in slots if (v := self.levels[k]) and (v["side"], v["price"]) == (side, price)]
         free = [k for k in slots if self.levels[k] is None]
@@ -54,8 +56,11 @@ class Reference:
         level = self.levels[where[0]] if own else None
         if level is None or (level["stage"] == 0 and ts - level["start"] > self.chosen.window_ms * MS):
             level = {"side": side, "price": price, "start": ts, "mid2": self.mid2, "lots": 0, "stage": 0}
+            level |= {"first": len(self.trades) - 1, "times": []}
             self.levels[where[0]] = level
         level["lots"] += size
+        if not level["times"] or level["times"][-1] != ts:
+            level["times"].append(ts)
         level["last"] = ts
 
     def say(self, no: int, level: dict[str, Any], stage: Stage) -> None:
@@ -88,6 +93,12 @@ class Reference:
     def forms(self, level: dict[str, Any], ts: int) -> bool:
         late = ts - level["start"] > self.chosen.window_ms * MS
         if len(self.trades) < self.chosen.warm_trades or level["mid2"] is None or late:
+            return False
+        since = list(zip(self.trades, self.sides, strict=True))[level["first"] :]
+        into = sum(lots for (lots, _), side in since if side == level["side"])
+        share = into / sum(lots for (lots, _), _ in since)
+        few = level["lots"] < self.chosen.lots_min or len(level["times"]) < self.chosen.attempts_min
+        if few or share < self.chosen.flow_share_min:
             return False
         mean, expected = self.norms()[0], self.expected(level["lots"])
         moved = max(0, level["side"] * (level["mid2"] - (self.mid2 or 0)))

@@ -140,6 +140,9 @@ class ReferenceSweeps:
         levels, share, _ = burst.figures()
         knows_depth = burst.steps[0].shown >= settings.depth_levels
         enough = levels >= settings.levels or (knows_depth and levels >= 2 and share >= settings.depth_share)
+        first, last = burst.steps[0].price, burst.steps[-1].price
+        enough &= sum(s.lots for s in burst.steps) >= settings.lots_min
+        enough &= abs(last - first) >= settings.move_min * abs(first)
         confirmed = enough and sum(s.orders for s in burst.steps) >= settings.orders
         if burst.stage == Stage.CONFIRMED or not (
             confirmed or (levels >= settings.forming_levels and burst.stage == 0)
@@ -212,6 +215,9 @@ class ReferenceIcebergs:
     def soon(self, candidate: Candidate, event: Any) -> bool:
         return int(event["ts_event"]) - candidate.trade_ts <= self.settings.refill_ms * MS
 
+    def is_full(self, lots: int, peak: int) -> bool:
+        return lots >= self.settings.refill_share_min * peak
+
     def order(self, event: Any) -> None:
         key, kind = int(event["order_id"]), EventKind(int(event["kind"]))
         side, price, size, ts = (int(event[n]) for n in ("side", "price", "size", "ts_event"))
@@ -228,7 +234,8 @@ class ReferenceIcebergs:
             if known.stage == 0:
                 del self.table[key]
         elif kind is EventKind.ADD:
-            if same and not known.withdrawn and self.soon(known, event) and known.since > 0 and size > 0:
+            full = self.is_full(size, max(known.peak, known.since))
+            if same and not known.withdrawn and self.soon(known, event) and known.since > 0 and size > 0 and full:
                 known.peak = max(known.peak, known.since, size)
                 known.refills.append(size)
                 known.since, known.shown = 0, size
@@ -252,7 +259,7 @@ class ReferenceIcebergs:
         exhausted = known.since > 0 and known.since >= known.shown
         if exhausted and size == 0:
             return
-        if exhausted and self.soon(known, event):
+        if exhausted and self.soon(known, event) and self.is_full(size, known.peak):
             known.refills.append(size + known.since - known.shown)
         elif size == 0 and not known.refills:
             del self.table[key]

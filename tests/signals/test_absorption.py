@@ -158,6 +158,56 @@ def test_the_kernel_says_what_the_definition_says(events: np.ndarray[Any, Any]) 
     assert rows["strength"] == pytest.approx([w[-1] for w in wanted], abs=1e-9)
 
 
+@given(battles(), st.integers(0, 8), st.integers(1, 4), st.sampled_from([0.0, 0.293, 0.511, 0.707, 0.97]))
+@settings(max_examples=200, deadline=None)
+def test_the_least_volume_attempts_and_flow_are_those_of_the_definition(
+    events: np.ndarray[Any, Any], lots: int, attempts: int, flow: float
+) -> None:
+    """With any of the three limits the kernel's rows equal the plain-Python reference."""
+    limits = {"lots_min": lots, "attempts_min": attempts, "flow_share_min": flow}
+    chosen = EAGER.model_copy(update={"volume_multiple": 1.973, "displacement_share": 0.971} | limits)
+    rows, wanted = said(events, chosen), absorptions(events, chosen)
+    names = ("event_no", "detector", "stage", "side", "price_low", "price_high", "size", "ts_start")
+    assert [tuple(int(row[n]) for n in names) for row in rows] == [tuple(map(int, w[:-1])) for w in wanted]
+
+
+def formed(*trades: Record, **limits: Any) -> list[int]:
+    """The trades after which a level is announced, from 1."""
+    rows = said(make_events(*market(), *trades), EAGER.model_copy(update=limits))
+    return [int(row["event_no"]) - 2 for row in rows if row["stage"] == Stage.FORMING]
+
+
+def test_a_level_needs_the_least_number_of_lots() -> None:
+    trades = [hit(k, BUY, 99) for k in range(1, 6)]
+    assert formed(*trades) == [2]
+    assert formed(*trades, lots_min=4) == [4]
+    assert formed(*trades, lots_min=6) == []
+
+
+def test_trades_at_one_time_are_one_attempt() -> None:
+    trades = [hit(1, BUY, 99), hit(1, BUY, 99), hit(2, BUY, 99), hit(2, BUY, 99), hit(3, BUY, 99)]
+    assert formed(*trades, attempts_min=1) == [2]
+    assert formed(*trades, attempts_min=2) == [3]
+    assert formed(*trades, attempts_min=3) == [5]
+
+
+def test_the_flow_since_its_first_trade_must_be_against_the_level() -> None:
+    trades = [
+        hit(1, SELL, 101, 2),
+        hit(2, BUY, 99),
+        hit(3, SELL, 101),
+        hit(4, BUY, 99),
+        hit(5, BUY, 98),
+        hit(6, BUY, 99),
+    ]
+    # since the level's first trade: 1 of 1, 1 of 2, 2 of 3, 3 of 4 (98 is sold into as well), 4 of 5
+    only = {"volume_multiple": 1.5}  # one trade is too little
+    assert formed(*trades, **only, flow_share_min=0.6)[-1:] == [4]
+    assert formed(*trades, **only, flow_share_min=0.7)[-1:] == [5]
+    assert formed(*trades, **only, flow_share_min=0.78)[-1:] == [6]
+    assert formed(*trades, **only, flow_share_min=0.81)[-1:] != [6]
+
+
 @kernel
 def mids(books: Any, events: Any, out: Any) -> None:
     for i in range(events.shape[0]):

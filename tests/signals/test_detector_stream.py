@@ -91,6 +91,18 @@ def test_the_kernels_say_what_the_definitions_say(events: np.ndarray[Any, Any]) 
     assert same_but_numbers(ordered(said(events)), ordered(reference))
 
 
+@given(trading_streams(), st.integers(0, 12), st.sampled_from([0.0, 0.0101, 0.0197, 0.029]), st.floats(0.0, 1.0))
+@settings(max_examples=100, deadline=None)
+def test_the_least_volume_move_and_refill_are_those_of_the_definitions(
+    events: np.ndarray[Any, Any], lots: int, move: float, refill: float
+) -> None:
+    """With any of the three limits sweeps and icebergs equal the naive reference."""
+    sweeps = EAGER.sweeps.model_copy(update={"lots_min": lots, "move_min": move})
+    icebergs = EAGER.icebergs.model_copy(update={"refill_share_min": refill})
+    chosen = EAGER.model_copy(update={"sweeps": sweeps, "icebergs": icebergs})
+    assert same_but_numbers(ordered(said(events, chosen)), ordered(by_definition(events, 2, sweeps, icebergs)))
+
+
 @pytest.mark.parametrize("by_order", [True, False])
 def test_the_streams_of_the_comparison_reach_every_stage(by_order: bool) -> None:
     rows = said(ladder(np.random.default_rng(3), 6000, by_order))

@@ -59,6 +59,12 @@ def test_an_order_shown_again_under_its_own_id_is_an_iceberg() -> None:
     assert row["evidence"].tolist() == [5.0, 1.0, 5.0, 1.0] and row["strength"] == 0.5 and row["ts_start"] == MS
 
 
+def test_a_refill_shows_the_least_share_of_what_was_shown_at_most() -> None:
+    for back, stages in [(4, [Stage.CONFIRMED]), (3, [])]:
+        events = [asks(), order(EventKind.ADD, 0), *refilled(1, back=back)]
+        assert said(*events, refill_share_min=0.8)["stage"].tolist() == stages
+
+
 def test_further_refills_count_towards_a_higher_threshold() -> None:
     events = [asks(), order(EventKind.ADD, 0), *refilled(1), *refilled(2), *refilled(3, back=2)]
     rows = said(*events, native_refills=3)

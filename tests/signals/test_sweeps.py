@@ -112,6 +112,19 @@ def test_a_level_that_is_not_used_up_is_not_taken() -> None:
     assert said(*ladder(), *sweep(levels=4), fill(6, 105, size=9))["stage"].tolist() == [Stage.FORMING]
 
 
+def test_a_sweep_needs_the_least_number_of_lots() -> None:
+    assert said(*ladder(), *sweep(), lots_min=50)["stage"].tolist() == [Stage.CONFIRMED]
+    assert said(*ladder(), *sweep(), lots_min=51)["stage"].tolist() == [Stage.FORMING]
+    assert said(*ladder(), *sweep(), fill(6, 106, size=1), lots_min=51)["stage"].tolist()[-1] == Stage.CONFIRMED
+
+
+@pytest.mark.parametrize("aggressor", [BUY, SELL])
+def test_a_sweep_moves_the_price_at_least_so_far(aggressor: int) -> None:
+    moved = 4 / at(101, aggressor)
+    for share, stage in [(moved * 0.999, Stage.CONFIRMED), (moved * 1.001, Stage.FORMING)]:
+        assert said(*ladder(aggressor), *sweep(aggressor), move_min=share)["stage"].tolist() == [stage]
+
+
 def test_most_of_the_depth_is_a_sweep_of_two_levels() -> None:
     two_of_three = [*ladder(levels=3), fill(1, 101), fill(2, 102)]
     rows = said(*two_of_three, depth_levels=3, depth_share=0.6)
