@@ -1,7 +1,8 @@
 """The configuration of a run: every settings section in one validated, frozen object.
 
 A TOML file holds one table per section; what it does not name keeps its default. The environment and the command
-line come over it (:mod:`chimera_platform.configuration_layers`). A release overrides single parameters of the
+line come over it (:mod:`chimera_platform.configuration_layers`). Keys of the platform's source documents are understood
+in all three (:mod:`chimera_platform.documented_settings`). A release overrides single parameters of the
 engines through :func:`with_parameters`, under the same validation.
 """
 
@@ -16,6 +17,7 @@ from pydantic import Field, ValidationError
 
 from chimera_platform.configuration_layers import command_line_layer, environment_layer, file_layer, merged
 from chimera_platform.coordination_settings import CoordinationSettings
+from chimera_platform.documented_settings import translated
 from chimera_platform.engines.hft import HftSettings
 from chimera_platform.engines.order_flow.engine_settings import OrderFlowSettings
 from chimera_platform.engines.order_flow.iceberg_defense import IcebergDefenseSettings
@@ -111,7 +113,8 @@ def explained_configuration(
         As :func:`load_configuration`.
     """
     files = [file_layer(path)] if path is not None else []
-    layer = merged([*files, environment_layer(environ), command_line_layer(environ)])
+    layers = [*files, environment_layer(environ), command_line_layer(environ)]
+    layer = merged([translated(each, Configuration) for each in layers])
     return _validated(layer.content, "configuration", layer.origins), layer.origins
 
 

@@ -60,7 +60,7 @@ def environment_layer(environ: Mapping[str, str]) -> Layer:
             parts = name.removeprefix(_PREFIX).split(_BETWEEN)
             named = next((len(table) for table in _NAMED if tuple(parts[: len(table)]) == table), None)
             setting = tuple(part if k == named else part.lower() for k, part in enumerate(parts))
-            _put(layer, setting, _value(environ[name]), f"${name}")
+            put(layer, setting, _value(environ[name]), f"${name}")
     return layer
 
 
@@ -69,7 +69,7 @@ def command_line_layer(environ: Mapping[str, str]) -> Layer:
     layer = Layer({}, {})
     for text in json.loads(environ.get(COMMAND_LINE, "[]")):
         name, value = split_assignment(text)
-        _put(layer, tuple(name.split(".")), _value(value), "--set")
+        put(layer, tuple(name.split(".")), _value(value), "--set")
     return layer
 
 
@@ -112,7 +112,7 @@ def merged(layers: Sequence[Layer]) -> Layer:
         for setting, value in leaves(layer.content):
             if value == {} and any(known[: len(setting)] == setting for known in whole.origins):
                 continue  # an empty table takes nothing away
-            _put(whole, setting, value, layer.origins[setting])
+            put(whole, setting, value, layer.origins[setting])
     return whole
 
 
@@ -125,7 +125,8 @@ def leaves(content: Mapping[str, Any], above: tuple[str, ...] = ()) -> Iterator[
             yield (*above, key), value
 
 
-def _put(layer: Layer, setting: tuple[str, ...], value: Any, origin: str) -> None:
+def put(layer: Layer, setting: tuple[str, ...], value: Any, origin: str) -> None:
+    """Set one setting of ``layer``; ConfigurationError where a part of its path is a value already."""
     table = layer.content
     for depth, part in enumerate(setting[:-1]):
         inner = table.setdefault(part, {})
