@@ -108,7 +108,7 @@ def test_fills_of_which_no_price_is_known_are_booked_at_the_mid_within_the_limit
     books = VenueBooks()
     books.happen(books.send(0, HFT, ENTRY, 1, 5), TRADE, 5, 990, told=False)
     asked: dict[str, Any] = {"listed": 0.0, "lists_prices": False}
-    with pytest.raises(ReconciliationError, match="5 lots worth 50.00 differ .* at most 4 lots"):
+    with pytest.raises(ReconciliationError, match=r"5 lots worth 50\.00 differ .* at most 4 lots"):
         books.plan(books.statement(**asked), ReconciliationSettings(max_adjust_lots=4))
     steps = books.reconcile(ReconciliationSettings(max_adjust_lots=5), **asked)
     assert [(s.kind, s.lots, s.price) for s in steps] == [(FILL, 5, 1000)]
