@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from chimera_platform.execution.records import Engine
+from chimera_platform.execution.records import SIGNAL_ENGINES, Engine
 from chimera_platform.learning.attribution import WeightSettings, attribute, engine_weights, trade_returns
 from chimera_platform.workdir import WorkDir
 from pipelines.rows import Array, as_columns, read_rows, replace_days, run_days, run_universe
@@ -81,15 +81,16 @@ _UNFIT_INTENTS = """
 def weights_from_fills(workdir: WorkDir, settings: WeightSettings | None = None) -> dict[str, Any]:
     """Return the engine weights that the closed trades of all runs speak for, and how many trades there are.
 
-    A trade with a fill on a quarantined day does not count.
+    A trade with a fill on a quarantined day does not count, and no hedge does.
     """
     connection = connect(workdir)
     try:
-        returns: dict[int, list[Array]] = {int(engine): [] for engine in Engine}
+        returns: dict[int, list[Array]] = {int(engine): [] for engine in SIGNAL_ENGINES}
         for run_id in run_days(connection):
             fills = read_rows(connection, "fills", f"run_id = ? AND intent_no NOT IN ({_UNFIT_INTENTS})", [run_id] * 2)
-            for engine, trades in trade_returns(fills, run_universe(workdir, run_id).records).items():
-                returns[engine].append(trades)
+            found = trade_returns(fills, run_universe(workdir, run_id).records)
+            for engine, parts in returns.items():
+                parts.append(found[engine])
     finally:
         connection.close()
     pooled = {engine: np.concatenate([np.zeros(0), *parts]) for engine, parts in returns.items()}

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from chimera_platform.execution.records import Engine
 from chimera_platform.workdir import WorkDir
 from warehouse.connection import connect
 
-_QUERY = """
+_QUERY = f"""
 SELECT
     count(*),
     count(*) FILTER (NOT l.features_equal),
@@ -23,6 +24,7 @@ LEFT JOIN (
 LEFT JOIN (
     SELECT run_id, day FROM learning.data_quality WHERE quarantined
 ) AS u ON u.run_id = n.run_id AND u.day = n.day
+WHERE n.engine <> {int(Engine.HEDGE)}
 """
 
 
@@ -38,8 +40,8 @@ class LabelErrors:
 
 
 def label_errors(workdir: WorkDir, days: Sequence[str] | None = None) -> LabelErrors:
-    """Count what is wrong with the labels of the given UTC days (None: all)."""
-    where = "" if days is None else "WHERE n.day IN (SELECT unnest(?::DATE[]))"
+    """Count what is wrong with the labels of the given UTC days (None: all); hedges have none."""
+    where = "" if days is None else "AND n.day IN (SELECT unnest(?::DATE[]))"
     connection = connect(workdir)
     try:
         row = connection.execute(_QUERY + where, [] if days is None else [list(days)]).fetchall()[0]

@@ -9,6 +9,7 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
+from chimera_platform.execution.records import Engine
 from chimera_platform.journal.manifest import RunManifest
 from chimera_platform.journal.schema import NS_PER_DAY
 from chimera_platform.learning.labels import LabelSettings, is_labelled, label_intents
@@ -48,6 +49,8 @@ class _MarketDay:
 def label_days(workdir: WorkDir, days: Sequence[str] | None = None) -> list[DayLabels]:
     """Label the intents of the given UTC days (None: all) and replace them in ``learning.labelled_intents``.
 
+    Hedges are left out: they rest on no features and forecast nothing.
+
     A run's events are followed from its start, because a book is the sum of all that came before. A quarantined day
     gets no labels, only its closing quotes: money was made or lost on it all the same.
     """
@@ -71,11 +74,14 @@ def unlabelled_days(workdir: WorkDir) -> list[str]:
     """Return the UTC days on which some run has other labels than intents, or any although it is quarantined."""
     connection = connect(workdir)
     try:
-        query = """
+        query = f"""
             SELECT DISTINCT CAST(s.day AS VARCHAR) FROM staging.segments AS s
             LEFT JOIN (SELECT run_id, day, count(*) AS n FROM learning.labelled_intents GROUP BY ALL) AS l
                 ON l.run_id = s.run_id AND l.day = s.day
-            LEFT JOIN (SELECT run_id, day, count(*) AS n FROM staging.intents GROUP BY ALL) AS i
+            LEFT JOIN (
+                SELECT run_id, day, count(*) AS n FROM staging.intents
+                WHERE engine <> {int(Engine.HEDGE)} GROUP BY ALL
+            ) AS i
                 ON i.run_id = s.run_id AND i.day = s.day
             LEFT JOIN (SELECT DISTINCT run_id, day FROM learning.closing_quotes) AS q
                 ON q.run_id = s.run_id AND q.day = s.day
@@ -99,7 +105,10 @@ def _label_run(
     known = f"event_no <= ({_LAST_EVENT})"  # a running flow may have sealed intents before their events
     intents = {
         _day_number(day): read_rows(
-            connection, "intents", f"run_id = ? AND day = ?::DATE AND {known}", [run_id, day, run_id]
+            connection,
+            "intents",
+            f"run_id = ? AND day = ?::DATE AND engine <> {int(Engine.HEDGE)} AND {known}",
+            [run_id, day, run_id],
         )[: 0 if day in unfit_days else None]
         for day in days
     }

@@ -11,10 +11,11 @@ import dagster as dg
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from chimera_platform.execution.records import Engine
 from chimera_platform.workdir import WorkDir
 from warehouse.connection import connect
 
-BLUE, ORANGE, GREY, RED = "#2b6cb0", "#dd6b20", "#a0aec0", "#c53030"
+BLUE, ORANGE, GREY, RED, GREEN = "#2b6cb0", "#dd6b20", "#a0aec0", "#c53030", "#2f855a"
 _INPUTS_SHOWN = 12  # of the signal model, by gain
 
 
@@ -53,8 +54,9 @@ def profit_plot(workdir: WorkDir) -> dg.MarkdownMetadataValue:
     finally:
         connection.close()
     figure, (ax,) = figure_of(height=2.8)
-    for engine, colour in zip(sorted({row[0] for row in rows}), (BLUE, ORANGE, GREY), strict=False):
-        mine = [(day, pnl) for name, day, pnl in rows if name == engine]
+    colours = dict(zip((engine.name.lower() for engine in Engine), (BLUE, ORANGE, GREEN, RED), strict=True))
+    for engine in sorted({row[0] for row in rows}):
+        colour, mine = colours[engine], [(day, pnl) for name, day, pnl in rows if name == engine]
         ax.plot([day for day, _ in mine], [pnl for _, pnl in mine], marker="o", color=colour, label=engine)
     ax.axhline(0.0, color=GREY, linewidth=0.8)
     ax.set_ylabel("net profit, currency")

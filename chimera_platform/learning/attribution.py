@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from pydantic import Field
 
-from chimera_platform.execution.records import ENGINE_COUNT, Engine
+from chimera_platform.execution.records import ENGINE_COUNT, SIGNAL_ENGINES
 from chimera_platform.journal.schema import NS_PER_DAY
 from chimera_platform.settings import Settings
 
@@ -136,11 +136,11 @@ def engine_weights(
 
     The information ratio of its closed trades, shrunk towards zero by ``pseudo_trades`` trades without profit: an
     engine that loses has its share of capital cut, one that earns keeps the share the configuration gives it, and a
-    release never raises what the user has set.
+    release never raises what the user has set. Hedges have no weight: they are not there to earn.
     """
     settings = settings or WeightSettings.model_validate({})
     weights = {}
-    for engine in Engine:
+    for engine in SIGNAL_ENGINES:
         trades = returns.get(int(engine), np.zeros(0))
         weight = 1.0
         if len(trades) >= 2 and trades.std(ddof=1) > 0.0:

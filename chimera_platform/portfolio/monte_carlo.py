@@ -22,7 +22,7 @@ from chimera_platform.portfolio.resampled_paths import (
     flipped_paths,
     summary,
 )
-from chimera_platform.portfolio.trade_moves import TradeMoves
+from chimera_platform.portfolio.trade_moves import TradeMoves, without_hedge_moves
 from chimera_platform.signals.block_bootstrap import optimal_block_length
 from chimera_platform.splitmix import GAMMA, mix64
 
@@ -105,7 +105,8 @@ def monte_carlo(
     profits : net profit of each closed trade in the order of closing, currency units.
     daily_profits : change of equity over each day with events, currency units.
     seed, paths : as for :func:`bootstrap`.
-    moves : of the closed trades, for the nulls; None leaves them out.
+    moves : of the closed trades, for the nulls, which leave out hedges: their moment and side follow from what is held;
+        None leaves the nulls out.
     market : the mids that the run saw, for the null of entries; None leaves it out.
 
     Returns
@@ -121,6 +122,7 @@ def monte_carlo(
     by_days["days"] = len(daily_profits)
     null = null_sides = None
     if moves is not None:
+        moves = without_hedge_moves(moves)
         null_sides = random_sides(moves, seed, paths)
         if market is not None:
             affordable = min(paths, max(_LAID_OUT_MAX // max(len(moves.moved), 1), _NULL_PATHS_MIN))

@@ -7,7 +7,7 @@ mid from its new entry on. If entries know nothing, what the trades earned is on
 
 Holding times that depend on the path (stops, targets) do not spoil that: by Wald's identities the mean and the
 variance of a martingale at a stopping time are those at a fixed time of the same expectation. Two engines' trades are
-laid out independently of each other.
+laid out independently of each other. Hedges are no entries of this kind and are left out beforehand.
 """
 
 from __future__ import annotations

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from chimera_platform.execution.records import Engine
+
 Array = np.ndarray[Any, Any]
 
 
@@ -25,6 +27,12 @@ class TradeMoves:
     trades: Array
     moved: Array
     cost: Array
+
+
+def without_hedge_moves(moves: TradeMoves) -> TradeMoves:
+    """Return the moves of the engines' own trades."""
+    own = moves.trades["engine"] != Engine.HEDGE
+    return moves if own.all() else TradeMoves(moves.trades[own], moves.moved[own], moves.cost[own])
 
 
 def trade_moves(fills: Array, trades: Array, tick_values: Array) -> TradeMoves:

@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from chimera_platform.execution.records import Engine
+from chimera_platform.execution.hedges import without_hedges
+from chimera_platform.execution.records import SIGNAL_ENGINES
 from chimera_platform.market.book import apply_events, new_books
 from chimera_platform.market.events import EVENT_DTYPE, EventFlag, EventKind, StatusCode
 from chimera_platform.market.instruments import Universe
@@ -82,14 +83,15 @@ def _decisions(
     """Report of each engine how long after a late start it wants something else than on the whole stream."""
     times, rows, latest, slow = events["ts_event"], [], 0.0, set[str]()
     for late in streams:
-        intents = maker.run(late.events).intents
+        intents = without_hedges(maker.run(late.events).intents)
         intents = intents[intents["event_no"] >= late.snapshots]
         theirs = _keys(intents, intents["event_no"] - late.snapshots + late.start)
-        ours = _keys(whole.intents, whole.intents["event_no"])
+        wanted = without_hedges(whole.intents)
+        ours = _keys(wanted, wanted["event_no"])
         ours = {key for key in ours if key[0] >= late.start}
         left = float(times[-1] - times[late.start]) / 1e9
         until = []
-        for engine in Engine:
+        for engine in SIGNAL_ENGINES:
             last = max((key[0] for key in ours ^ theirs if key[1] == engine), default=-1)
             until.append(float(times[last] - times[late.start]) / 1e9 if last >= 0 else 0.0)
             if until[-1] > settings.settled_share * left:
@@ -105,7 +107,7 @@ def _decisions(
             f"{latest:,.0f} s after a late start {', '.join(sorted(slow))} still wants something else than on the "
             "whole stream: it remembers further back than this data tells, so live results depend on when it starts"
         )
-    engines = (f"s until the same, {engine.name.lower()}" for engine in Engine)
+    engines = (f"s until the same, {engine.name.lower()}" for engine in SIGNAL_ENGINES)
     head = ("skipped events", "s left", "intents, whole", "intents, late", "share in both", *engines)
     return Finding(
         "late start",

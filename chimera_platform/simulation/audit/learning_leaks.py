@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from chimera_platform.execution.hedges import without_hedges
 from chimera_platform.learning.dataset import Examples, Split, examples_of, split
 from chimera_platform.learning.labels import is_labelled, label_intents
 from chimera_platform.market.instruments import Universe
@@ -76,9 +77,12 @@ def feature_causality(
 
 
 def training_skew(make: FeatureMaker, events: Array, whole: Decisions) -> Finding:
-    """Compare the features that intents carry with those recomputed as training does; events as the run had them."""
+    """Compare the features that intents carry with those recomputed as training does; events as the run had them.
+
+    Hedges carry none.
+    """
     at, values = make(events)
-    intents = whole.intents[whole.intents["event_no"] < len(events)]
+    intents = without_hedges(whole.intents[whole.intents["event_no"] < len(events)])
     rows = np.searchsorted(at, intents["event_no"])
     known = rows < len(at)
     known[known] = at[rows[known]] == intents["event_no"][known]

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from chimera_platform.execution.hedges import without_hedges
 from chimera_platform.portfolio.performance import trades_of
 from chimera_platform.simulation.audit.decision_maker import DecisionMaker, Decisions
 from chimera_platform.simulation.audit.findings import Finding, Part, Table, Verdict
@@ -40,6 +41,8 @@ def shifts(
 ) -> tuple[Finding, Finding]:
     """Move all decisions later and earlier and compare what they earn; return the findings on delay and foresight.
 
+    Hedges are not moved: the account decides on them anew, by what it then holds.
+
     The edge of a decision is the mid's move in its direction over ``edge_horizon_ms``, without any cost. A result
     that lives on the last event alone, and is gone one event later, is what a leak by one row looks like.
     """
@@ -49,11 +52,12 @@ def shifts(
         *(_Shift(f"{n:,} {'event' if n == 1 else 'events'} later", n) for n in settings.shift_events),
         *(_Shift(f"{ms:,} ms later", 0, ms * 1_000_000) for ms in settings.shift_ms),
     ]
+    wanted = without_hedges(whole.intents)
     sources = SourceEvents(maker.universe, events)
     horizon_ns = settings.edge_horizon_ms * 1_000_000
 
     def outcome(shift: _Shift) -> _Outcome:
-        intents = whole.intents
+        intents = wanted
         if shift.by_events or shift.by_ns:
             intents = sources.moved(intents, shift.by_events, shift.by_ns)
         return _outcome(shift.name, maker, events, intents, edges(intents, mids, horizon_ns))
@@ -70,10 +74,10 @@ def shifts(
             edges(seen, mids, horizon_ns),
         )
     )
-    lost, error, edge = _loss(whole.intents, sources, mids, horizon_ns)
+    lost, error, edge = _loss(wanted, sources, mids, horizon_ns)
     return (
-        _delay(lost, error, edge, len(whole.intents), outcomes, settings),
-        _foresight(edges(whole.intents, mids, horizon_ns), settings),
+        _delay(lost, error, edge, len(wanted), outcomes, settings),
+        _foresight(edges(wanted, mids, horizon_ns), settings),
     )
 
 

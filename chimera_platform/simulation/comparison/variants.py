@@ -137,7 +137,7 @@ DOCUMENT: tuple[Row, ...] = (
         said="Decides nothing: the journal keeps every time, and SQL attributes it. **A pause or a route that "
         "follows from it comes with a later part.** What latency costs stands under *What the venue costs*.",
     ),
-    Row("Hedge Logic", "None", "Cross-engine hedging", said="**Comes with a later part**; no variant."),
+    Row("Hedge Logic", "None", "Cross-engine hedging", ("hedging",)),
 )
 """The document's table without its expectations, which are measured: see :data:`EXPECTED`."""
 
@@ -204,6 +204,7 @@ def first_version(base: Configuration) -> dict[str, dict[str, float]]:
         "order_flow": {"enabled": 0},
         "allocator": {"hft_share": 0.6, "structure_share": 0.4, "order_flow_share": 0.0},
         "risk": {"soft_drawdown": _NO_SCALING * base.risk.hard_drawdown},
+        "hedge_controller": {"enable_cross_engine_hedging": 0},
     }
 
 
@@ -265,6 +266,12 @@ def upgrades(base: Configuration) -> tuple[Upgrade, ...]:
             "sizes that shrink in a drawdown",
             {"risk": {"soft_drawdown": _NO_SCALING * base.risk.hard_drawdown}},
             {"risk": {"soft_drawdown": base.risk.soft_drawdown}},
+        ),
+        Upgrade(
+            "hedging",
+            "hedges against what the engines hold together",
+            {"hedge_controller": {"enable_cross_engine_hedging": 0}},
+            {"hedge_controller": {"enable_cross_engine_hedging": 1}},
         ),
         Upgrade(
             "hft_sweeps",
