@@ -47,6 +47,7 @@ from chimera_platform.risk.stress import StressSettings
 from chimera_platform.settings import Settings
 from chimera_platform.signals.detectors import DetectorSettings
 from chimera_platform.simulation.exchange.settings import VenueSettings
+from chimera_platform.threading_settings import ThreadingSettings
 
 
 class Configuration(Settings):
@@ -84,6 +85,12 @@ class Configuration(Settings):
     stress: StressSettings = StressSettings.model_validate({})
     performance_tracking: PerformanceTrackingSettings = PerformanceTrackingSettings.model_validate({})
     latency_attribution: LatencyAttributionSettings = LatencyAttributionSettings.model_validate({})
+    threading: ThreadingSettings = ThreadingSettings.model_validate({})
+
+    def deciding(self) -> dict[str, Any]:
+        """Return, as plain JSON, what a result depends on: not which cores it ran on, nor how often it was reported."""
+        apart: Any = {"threading": True, "latency_attribution": {"export_stats_interval_seconds"}}
+        return self.model_dump(mode="json", exclude=apart)
 
 
 def load_configuration(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> Configuration:

@@ -27,6 +27,7 @@ from chimera_platform.releases import ReleaseStore
 from chimera_platform.workdir import WorkDir
 from streaming.sources.disk_guard import require_room
 from streaming.sources.sequencer import FeedOptions
+from streaming.thread_cores import check_cores
 
 CURRENT = "current"
 _NS = 1_000_000_000
@@ -50,7 +51,7 @@ class Deployment:
     release : a release id to hold to, ``current`` to follow the promoted one, None for the recorded or built-in one.
     use_model : whether the release's signal model scores intents.
     segment_age_s : seal journal rows that waited this long, so that the batch side sees them.
-    statistics_s : seconds between telemetry lines.
+    statistics_s : seconds between telemetry lines; None: ``latency_attribution.export_stats_interval_seconds``.
     """
 
     workdir: Path
@@ -67,7 +68,7 @@ class Deployment:
     release: str | None = CURRENT
     use_model: bool = True
     segment_age_s: float = 5.0
-    statistics_s: float = 60.0
+    statistics_s: float | None = None
 
     def __post_init__(self) -> None:
         if bool(self.paths) == bool(self.feed):
@@ -93,6 +94,13 @@ class Deployment:
     def configuration(self) -> Configuration:
         """The validated settings."""
         return load_configuration(self.config)
+
+    @property
+    def telemetry_interval_s(self) -> float:
+        """Seconds between telemetry lines."""
+        if self.statistics_s is not None:
+            return self.statistics_s
+        return self.configuration.latency_attribution.export_stats_interval_seconds
 
     @cached_property
     def _feed(self) -> tuple[EventSource, float | None]:
@@ -133,7 +141,7 @@ class Deployment:
         identity = {
             "source": self.source.description,
             "instruments": self._instruments,
-            "configuration": self.configuration.model_dump(mode="json"),
+            "configuration": self.configuration.deciding(),
             "release": self.release if schedule is None else [str(row) for row in schedule.tolist()],
             "use_model": self.use_model,
             "limit_ns": self.feed_options(0.0).limit_ns,
@@ -167,7 +175,7 @@ class Deployment:
             run_id=self.run_id,
             instruments=self._instruments,
             source=self.source.description,
-            configuration=self.configuration.model_dump(mode="json"),
+            configuration=self.configuration.deciding(),
             versions={name: version(name) for name in packages},
         )
 
@@ -189,6 +197,7 @@ class Deployment:
 
         What can be found wrong before the flow starts is found here.
         """
+        check_cores(self.configuration.threading)
         self.first_release()
         self.folders.prepare()
         require_room(self.workdir)

@@ -17,6 +17,7 @@ from streaming.control import FlowControl
 from streaming.deployment import Deployment
 from streaming.flows.live import build
 from streaming.summary import SUMMARY
+from streaming.thread_cores import unchanged_afterwards
 
 logger = logging.getLogger(__name__)
 _SNAPSHOT_INTERVAL = timedelta(seconds=1)
@@ -51,12 +52,13 @@ def run_flow(
         control.install_signal_handlers()
         dataflow = build(deployment, control, shared=workers > 1)
         try:
-            cli_main(
-                dataflow,
-                workers_per_process=workers,
-                epoch_interval=_SNAPSHOT_INTERVAL,
-                recovery_config=RecoveryConfig(str(deployment.recovery_folder), timedelta(0)),
-            )
+            with unchanged_afterwards():
+                cli_main(
+                    dataflow,
+                    workers_per_process=workers,
+                    epoch_interval=_SNAPSHOT_INTERVAL,
+                    recovery_config=RecoveryConfig(str(deployment.recovery_folder), timedelta(0)),
+                )
         except BaseException as error:
             known = next((e for e in _chain(error) if isinstance(e, ChimeraError | OSError)), None)
             if known is None:

@@ -35,7 +35,10 @@ def run(
     config: o.ConfigOption = None,
     instruments: o.InstrumentsOption = None,
     seed: o.SeedOption = 7,
-    statistics: Annotated[float, typer.Option("--statistics", min=0.1, help="Seconds between telemetry lines.")] = 60.0,
+    statistics: Annotated[
+        float | None,
+        typer.Option("--statistics", min=0.1, help="Seconds between telemetry lines; otherwise the configuration's."),
+    ] = None,
     as_json: o.JsonOption = False,
 ) -> None:
     """Run the live flow until the feed ends, the duration is over, or Ctrl-C.

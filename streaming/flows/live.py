@@ -42,6 +42,7 @@ from streaming.sources.sequencer import Position, SequencerPartition, SequencerS
 from streaming.steps.coordination import CoordinationLogic
 from streaming.steps.engines import EngineLogic
 from streaming.summary import write_summary
+from streaming.thread_cores import run_on
 
 logger = logging.getLogger(__name__)
 _BLOCK_ALONE_S = 0.01  # nothing else on the worker waits
@@ -81,22 +82,25 @@ def build(deployment: Deployment, control: FlowControl, *, shared: bool) -> Data
     def to_account(parts: list[tuple[str, EnginePart]]) -> list[tuple[str, EnginePart]]:
         return [(account, part) for _, part in parts]
 
+    def engines(state: dict[str, Any] | None) -> EngineLogic:
+        run_on(configuration.threading.engine_cores)
+        return EngineLogic(lambda number: SymbolEngines(universe, number, configuration), load_release, state)
+
+    def coordinator(state: dict[str, Any] | None) -> CoordinationLogic:
+        run_on(configuration.threading.coordinator_cores)
+        return CoordinationLogic(Coordinator(universe, configuration), load_release, state)
+
     dataflow = Dataflow("chimera")
     parts = op.input("sequencer", dataflow, SequencerSource(open_sequencer))
-    intents = op.stateful_batch(
-        "engines",
-        parts,
-        lambda state: EngineLogic(
-            lambda instrument_id: SymbolEngines(universe, instrument_id, configuration), load_release, state
-        ),
-    )
-    decided = op.stateful_batch(
-        "coordinator",
-        op.flat_map_batch("to the account", intents, to_account),
-        lambda state: CoordinationLogic(Coordinator(universe, configuration), load_release, state),
-    )
+    intents = op.stateful_batch("engines", parts, engines)
+    decided = op.stateful_batch("coordinator", op.flat_map_batch("to the account", intents, to_account), coordinator)
     op.output("journal", decided, JournalSink(open_journal))
-    telemetry = TelemetrySink(deployment.folders.telemetry, deployment.run_id, deployment.statistics_s)
+    telemetry = TelemetrySink(
+        deployment.folders.telemetry,
+        deployment.run_id,
+        deployment.telemetry_interval_s,
+        with_executions=configuration.latency_attribution.enable_execution_analytics,
+    )
     op.output("telemetry", decided, telemetry)
     return dataflow
 

@@ -1,4 +1,4 @@
-"""Telemetry of the flow: latency percentiles, rates and memory, one JSON line every few seconds."""
+"""Telemetry of the flow: latency, rates, memory and execution statistics, one JSON line every few seconds."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 from bytewax.outputs import DynamicSink, StatelessSinkPartition
 
 from streaming.items import DecidedBatch
+from streaming.sinks.execution_statistics import ExecutionStatistics
 from streaming.sinks.latency import LatencyHistogram
 
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
@@ -24,11 +25,12 @@ def resident_bytes() -> int:
 class TelemetryPartition(StatelessSinkPartition[tuple[str, DecidedBatch]]):
     """Counts what passes and writes a line every ``interval_s``; the last one, at the end, says ``final``."""
 
-    def __init__(self, path: Path, interval_s: float) -> None:
+    def __init__(self, path: Path, interval_s: float, *, with_executions: bool) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file = path.open("a", encoding="utf-8")
         self._interval_ns = int(interval_s * 1e9)
         self._latency = LatencyHistogram()
+        self._executions = ExecutionStatistics() if with_executions else None
         self._began_ns = time.monotonic_ns()
         self._next_ns = self._began_ns + self._interval_ns
         self._events = self._batches = self._intents = self._orders = self._fills = 0
@@ -48,6 +50,8 @@ class TelemetryPartition(StatelessSinkPartition[tuple[str, DecidedBatch]]):
             self._intents += len(item.output.intents)
             self._orders += len(item.output.orders)
             self._fills += len(item.output.fills)
+            if self._executions is not None:
+                self._executions.add(item.output.orders, item.output.fills, item.output.risk_marks)
             self._release_no = item.batch.release_no
             self._ts_event = int(item.batch.events["ts_event"][-1])
         if now >= self._next_ns:
@@ -73,6 +77,8 @@ class TelemetryPartition(StatelessSinkPartition[tuple[str, DecidedBatch]]):
             "resident_mb": round(resident / 1e6, 1),
             "resident_mb_max": round(self._resident_max / 1e6, 1),
         }
+        if self._executions is not None:
+            line["execution"] = self._executions.line()
         self._file.write(json.dumps(line) + "\n")
         self._file.flush()
 
@@ -92,11 +98,14 @@ class TelemetrySink(DynamicSink[tuple[str, DecidedBatch]]):
     ----------
     folder : where ``<run_id>-<worker>.jsonl`` goes.
     interval_s : seconds between lines.
+    with_executions : whether they say how orders are executed.
     """
 
-    def __init__(self, folder: Path, run_id: str, interval_s: float) -> None:
+    def __init__(self, folder: Path, run_id: str, interval_s: float, *, with_executions: bool = True) -> None:
         self._folder, self._run_id, self._interval_s = folder, run_id, interval_s
+        self._with_executions = with_executions
 
     def build(self, step_id: str, worker_index: int, worker_count: int) -> TelemetryPartition:
         """Open the worker's file."""
-        return TelemetryPartition(self._folder / f"{self._run_id}-{worker_index}.jsonl", self._interval_s)
+        path = self._folder / f"{self._run_id}-{worker_index}.jsonl"
+        return TelemetryPartition(path, self._interval_s, with_executions=self._with_executions)
