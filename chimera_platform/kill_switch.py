@@ -4,6 +4,9 @@ While ``KILLED`` stands in the work folder, a flow takes no new risk: intents ar
 positions closed. It is looked at before the first event and twenty times a second from then on, so neither a
 restart nor a new run gets past it, and no process has to be alive to throw it. The moment at which a flow obeys is
 journaled like a change of release, and a replay obeys at the same event.
+
+A live flow whose circuit breaker triggers throws the switch by itself, so that what a person has to reset is one
+thing: taking the switch back resets the breaker, too.
 """
 
 from __future__ import annotations
@@ -19,6 +22,8 @@ from chimera_platform.journal.storage import storage_error
 
 FILE = "KILLED"
 HISTORY = "kill-history.jsonl"
+BREAKER = "circuit breaker"
+"""Who throws it when the losses of a live flow trigger the circuit breaker."""
 
 
 @dataclass(frozen=True)

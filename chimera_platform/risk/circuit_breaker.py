@@ -12,6 +12,7 @@ size, and the question at each revaluation is three compares.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
 
@@ -284,3 +285,25 @@ def loss_and_limit(breaker: Any, settings: Any, equity_nanos: int) -> Any:
     if drawdown * daily_limit >= of_day * drawdown_limit:
         return drawdown, drawdown_limit
     return of_day, daily_limit
+
+
+@dataclass(frozen=True)
+class BreakerView:
+    """The breaker for people: its state, and the loss that is nearest to its limit, both fractions."""
+
+    state: BreakerState
+    equity: float  # of the account's currency
+    loss: float
+    limit: float
+
+    @property
+    def sentence(self) -> str:
+        """State and figures in one line."""
+        return f"{self.state.name.lower()}: {self.loss:.4%} lost, limit {self.limit:.4%}, equity {self.equity:.2f}"
+
+
+def breaker_view(breaker: Any, settings: Any) -> BreakerView:
+    """Return what BREAKER_DTYPE and CIRCUIT_BREAKER_DTYPE records say."""
+    equity = int(breaker["equity_nanos"])
+    loss, limit = loss_and_limit(breaker, settings, equity)
+    return BreakerView(BreakerState(int(breaker["state"])), equity / 1e9, float(loss), float(limit))
