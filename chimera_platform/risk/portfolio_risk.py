@@ -5,8 +5,9 @@ With x_i the signed exposure (nanos), σ_i the volatility per sample interval an
     variance = sum_i (x_i σ_i)² + 2 sum_{i<j} |x_i σ_i| |x_j σ_j| min(s c_ij + u (1 - w_ij), 1),   s = sign(x_i x_j)
 
 w_ij is the pair's evidence and u ``unseen_correlation``: what has not been seen together is counted in the direction
-that hurts. The sum is never below x'Σx of the shrunken covariance Σ, so never negative, never above the sum of
-|x_i| σ_i squared (all correlations at their worst), and equal to x'Σx once all pairs are known.
+that hurts; without any evidence the correlation is u, or ``s c_ij`` where that is larger. The sum is never below x'Σx
+of the shrunken covariance Σ, so never negative, never above the sum of |x_i| σ_i squared (all correlations at their
+worst), and equal to x'Σx once all pairs are known.
 
 Risk is ``sqrt(variance × horizon / sample interval) / equity``. It stays current in O(held instruments) per change of
 one exposure; every sample computes it afresh. From a decision's three numbers, the risk P, the slope b (covariance of a
@@ -19,8 +20,12 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+
 from chimera_platform.kernels import kernel
 from chimera_platform.portfolio.positions import MAX_POSITION_LOTS
+
+_TILE = 8  # doubles in a cache line
 
 
 @kernel
@@ -61,6 +66,44 @@ def shrunk_covariance(market_risk: Any, moments: Any, portfolio: Any, i: int, j:
 
 
 @kernel
+def write_covariance(market_risk: Any, moments: Any, portfolio: Any, out: Any) -> None:
+    """Fill ``out``, f8 (instruments, instruments), with the shrunken covariances per sample interval, symmetric.
+
+    Equal to :func:`shrunk_covariance` but for rounding; O(instruments²), for whoever needs the matrix as a whole.
+    """
+    n = out.shape[0]
+    measured, shrunk = np.empty(n), np.empty(n)
+    for i in range(n):
+        volatility = market_risk[i].volatility
+        measured[i] = volatility * market_risk[i].inverse_deviation * math.sqrt(1.0 - portfolio.intensity)
+        shrunk[i] = volatility
+        out[i, i] = volatility * volatility
+    weight = portfolio.intensity * portfolio.mean_correlation
+    for i in range(n):
+        measured_i, shrunk_i, row = measured[i], weight * shrunk[i], moments[i]
+        for j in range(i):
+            out[i, j] = row[j] * (measured_i * measured[j]) + shrunk_i * shrunk[j]
+    for start in range(0, n, _TILE):  # by tiles, as whole columns would leave the cache line by line
+        for i in range(start, n):
+            for j in range(start, min(start + _TILE, i)):
+                out[j, i] = out[i, j]
+
+
+@kernel
+def write_volatilities(market_risk: Any, settings: Any, out: Any) -> None:
+    """Fill ``out``, f8 (instruments,), with the volatilities over the risk horizon."""
+    scale = math.sqrt(settings.horizon_samples)
+    for i in range(out.shape[0]):
+        out[i] = market_risk[i].volatility * scale
+
+
+@kernel
+def effective_samples(portfolio: Any, settings: Any) -> float:
+    """Return how many equally weighted samples the covariances are worth."""
+    return min(float(portfolio.samples), 2.0 / settings.gain - 1.0)
+
+
+@kernel
 def pair_evidence(market_risk: Any, moments: Any, settings: Any, i: int, j: int) -> float:
     """Return in [0, 1] how far the correlation of two different instruments is known; 0 before ``min_samples``."""
     if min(market_risk[i].samples, market_risk[j].samples) < settings.min_samples:
@@ -73,8 +116,11 @@ def feared_correlation(
     market_risk: Any, moments: Any, portfolio: Any, settings: Any, i: int, j: int, sign: float
 ) -> float:
     """Return the correlation times ``sign`` (1, -1: of both exposures' product) that risk counts, within [-1, 1]."""
-    unseen = settings.unseen_correlation * (1.0 - pair_evidence(market_risk, moments, settings, i, j))
-    return min(sign * shrunk_correlation(market_risk, moments, portfolio, i, j) + unseen, 1.0)
+    known = sign * shrunk_correlation(market_risk, moments, portfolio, i, j)
+    evidence = pair_evidence(market_risk, moments, settings, i, j)
+    if evidence == 0.0:
+        return max(known, settings.unseen_correlation)
+    return min(known + settings.unseen_correlation * (1.0 - evidence), 1.0)
 
 
 @kernel

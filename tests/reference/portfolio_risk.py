@@ -1,0 +1,33 @@
+"""Risk of exposures pair by pair, the most lots within a limit by trying, and the worst that open entries may make."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+
+def variance(
+    exposures: Sequence[float],
+    volatilities: Sequence[float],
+    correlations: Sequence[Sequence[float]],
+    evidence: Sequence[Sequence[float]],
+    unseen: float,
+) -> float:
+    total = 0.0
+    for i, x in enumerate(exposures):
+        for j, y in enumerate(exposures):
+            size = abs(x * y) * volatilities[i] * volatilities[j]
+            sign = math.copysign(1.0, x) * math.copysign(1.0, y)
+            known = sign * correlations[i][j]
+            if i == j:
+                total += size
+            elif evidence[i][j] > 0.0:
+                total += size * min(known + unseen * (1.0 - evidence[i][j]), 1.0)
+            else:
+                total += size * max(known, unseen)
+    return total
+
+
+def worst_lots(net: int, buying: int, selling: int) -> int:
+    """Return the largest absolute position that any fills of the open entries lead to."""
+    return max(abs(net + b - s) for b in range(buying + 1) for s in range(selling + 1))
