@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import Annotated, Any, cast
 
 from pydantic import TypeAdapter, ValidationError
@@ -146,9 +147,19 @@ def field_of(settings: type[Settings], path: Path) -> FieldInfo:
 
 
 def document_bounds(key: DocumentKey, about: FieldInfo) -> str:
-    """Return the setting's bounds in the document's unit, such as ``≥ 0.01, ≤ 60``; empty where there are none."""
+    """Return the setting's bounds in the document's unit, such as ``≥ 0.01, ≤ 60``, or its names; empty without any."""
+    if isinstance(about.annotation, type) and issubclass(about.annotation, Enum):
+        return ", ".join(str(member.value) for member in about.annotation)
     limits = [(sign, getattr(rule, name, None)) for rule in about.metadata for name, sign in _BOUNDS.items()]
     return ", ".join(f"{sign} {limit / key.factor:g}" for sign, limit in limits if limit is not None)
+
+
+def in_document_units(key: DocumentKey, configuration: Settings) -> Any:
+    """Return the value of the setting that ``key`` stands for, in the document's unit."""
+    found: Any = configuration
+    for name in key.setting:
+        found = getattr(found, name)
+    return found if key.factor == 1 else found / key.factor
 
 
 def translated(layer: Layer, settings: type[Settings]) -> Layer:

@@ -27,23 +27,28 @@ _BOUNDS = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<"}
 def show(
     section: Annotated[str | None, typer.Argument(help="Only this section, such as hft.")] = None,
     changed: Annotated[bool, typer.Option("--changed", help="Only what is not a default.")] = False,
+    documents: Annotated[
+        bool, typer.Option("--documents", help="By the keys of the source documents, in their units.")
+    ] = False,
     config: o.ConfigOption = None,
     as_json: o.JsonOption = False,
 ) -> None:
     """Show every setting in force: value, bounds, unit and meaning, and the place that it comes from.
 
     A setting of the file goes before its default, an environment variable (CHIMERA_HFT__COOLDOWN_NS=…) before the
-    file, and --set hft.cooldown_ns=… before all.
+    file, and --set hft.cooldown_ns=… before all. The keys of the platform's source documents, such as
+    system.max_positions, stand for the settings that --documents shows beside them, wherever a setting can be named.
 
     Example: chimera config show hft --config chimera.toml
     """
-    rows = _rows(config, section)
+    rows = _document_rows(config, section) if documents else _rows(config, section)
     if changed:
         rows = [row for row in rows if row["source"] != "default"]
     if as_json:
         emit({"settings": rows}, as_json=True)
         return
-    emit({row["setting"]: _line(row) for row in rows}, as_json=False, title="configuration")
+    name = "document_key" if documents else "setting"
+    emit({row[name]: _line(row) for row in rows}, as_json=False, title="configuration")
 
 
 @configuration.command("check")
@@ -80,6 +85,30 @@ def _rows(path: Path | None, section: str | None) -> list[dict[str, Any]]:
         for name, value, field in _settings(settings)
     ]
     return [row for row in rows if section is None or row["setting"].split(".")[0] == section]
+
+
+def _document_rows(path: Path | None, section: str | None) -> list[dict[str, Any]]:
+    """Return the source documents' keys with the settings that they stand for, value and bounds in their units."""
+    from chimera_platform.configuration import explained_configuration
+    from chimera_platform.documented_settings import DOCUMENT_KEYS, document_bounds, field_of, in_document_units
+
+    sections = dict.fromkeys(key.name[0] for key in DOCUMENT_KEYS)
+    if section is not None and section not in sections:
+        known = ", ".join(sorted(sections))
+        raise ConfigurationError(f"no section of the documents is called '{section}'; expected one of: {known}")
+    settings, origins = explained_configuration(path)
+    return [
+        {
+            "document_key": ".".join(key.name),
+            "setting": ".".join(key.setting),
+            "value": in_document_units(key, settings),
+            "bounds": document_bounds(key, field_of(type(settings), key.setting)),
+            "meaning": f"{key.unit}: {'.'.join(key.setting)}",
+            "source": origins.get(key.setting, "default"),
+        }
+        for key in DOCUMENT_KEYS
+        if section in (None, key.name[0])
+    ]
 
 
 def _settings(settings: Settings, above: tuple[str, ...] = ()) -> list[tuple[tuple[str, ...], Any, FieldInfo]]:
