@@ -166,14 +166,16 @@ def test_no_hedge_goes_where_the_correlation_is_not_certain() -> None:
 
 
 def test_the_larger_the_confidence_asked_for_the_smaller_the_hedge_in_a_loosely_correlated_instrument() -> None:
-    whole = {"hedge_size_ratio": 1.0}
-    sizes = [abs(pair_desk(0.5, beta_confidence=z, **whole).plan()[1]) for z in (0.0, 1.0, 2.0, 4.0, 20.0)]
+    sizes = []
+    for errors in (0.0, 1.0, 2.0, 4.0, 10.0):
+        its = pair_desk(0.4, beta_confidence=errors, hedge_size_ratio=1.0)
+        sizes.append(abs(its.plan()[1]))
     assert sizes == sorted(sizes, reverse=True)
-    assert sizes[0] >= 40 and sizes[2] < sizes[1] < sizes[0] and sizes[-1] == 0
+    assert sizes[0] >= 30 and sizes[2] < sizes[1] < sizes[0] and sizes[-1] == 0
 
 
 def test_of_two_estimates_of_a_beta_the_more_careful_counts() -> None:
-    names = {"pairs": (("GOLD", "SILVER"),), "hedge_size_ratio": 1.0}
+    names: dict[str, Any] = {"pairs": (("GOLD", "SILVER"),), "hedge_size_ratio": 1.0}
     unpaired, paired = pair_desk(0.8, hedge_size_ratio=1.0), pair_desk(0.8, **names)
     assert paired.hedge.betas["samples"][0] == 400
     usual = abs(unpaired.plan()[1])
