@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from chimera_platform.kernels import kernel
+from chimera_platform.kernels import record_kernel
 from chimera_platform.market.city_sessions import HOURS, CitySession
 from chimera_platform.market.sessions import Weekday
 
@@ -54,7 +54,7 @@ def session_clock() -> Array:
     return clock.reshape(-1)
 
 
-@kernel
+@record_kernel
 def session_at(clock: Any, ts: int) -> int:
     """Return the :class:`~chimera_platform.market.city_sessions.CitySession` at ``ts`` (ns UTC)."""
     low, high = 0, clock.shape[0]

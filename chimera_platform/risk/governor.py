@@ -16,7 +16,7 @@ from __future__ import annotations
 from typing import Any
 
 from chimera_platform.execution.records import DecisionReason
-from chimera_platform.kernels import kernel
+from chimera_platform.kernels import kernel, record_kernel
 from chimera_platform.risk.gates.limits import limit_lots, tighter
 from chimera_platform.risk.gates.multipliers import set_multipliers, smallest_factor
 from chimera_platform.risk.gates.refusals import review as review_row
@@ -31,7 +31,7 @@ SPREAD, DRAWDOWN = int(DecisionReason.SPREAD), int(DecisionReason.DRAWDOWN)
 ORDER_RATE, SHUTDOWN = int(DecisionReason.ORDER_RATE), int(DecisionReason.SHUTDOWN)
 
 
-@kernel
+@record_kernel
 def decide(row: Any, risk: Any, adaptive: Any, cap: int, lots_portfolio: int) -> int:
     """Decide on an intent and return the lots approved, 0 where it is refused.
 
@@ -57,7 +57,7 @@ def decide(row: Any, risk: Any, adaptive: Any, cap: int, lots_portfolio: int) ->
     return row.size_approved
 
 
-@kernel
+@record_kernel
 def _decide_size(row: Any, risk: Any, cap: int, lots_portfolio: int) -> None:
     """Write reason, binding and size of an intent that no gate refuses."""
     refusal, binding = _without_limits(row, cap)
@@ -79,7 +79,7 @@ def _decide_size(row: Any, risk: Any, cap: int, lots_portfolio: int) -> None:
         row.size_approved = lots
 
 
-@kernel
+@record_kernel
 def _without_limits(row: Any, cap: int) -> Any:
     """Return (the reason if sizing method or caps leave nothing, what made the size another than the one wanted)."""
     if row.size_sized < 1 and row.size_wanted >= 1:

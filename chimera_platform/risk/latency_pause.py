@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from chimera_platform.kernels import kernel
+from chimera_platform.kernels import record_kernel
 
 
 class LatencyState(IntEnum):
@@ -49,13 +49,13 @@ def new_latency() -> np.ndarray[Any, Any]:
     return np.zeros(1, LATENCY_DTYPE)
 
 
-@kernel
+@record_kernel
 def is_latency_paused(latency: Any, ts: int) -> bool:
     """Return whether entries pause at ``ts``."""
     return latency.state == PAUSED and ts < latency.paused_until
 
 
-@kernel
+@record_kernel
 def refresh_latency(latency: Any, ts: int) -> bool:
     """Turn a pause that is over into TRYING; return whether it was. For the coordinator's clock, as a record of it."""
     if latency.state == PAUSED and ts >= latency.paused_until:
@@ -64,7 +64,7 @@ def refresh_latency(latency: Any, ts: int) -> bool:
     return False
 
 
-@kernel
+@record_kernel
 def note_ack(latency: Any, adaptive: Any, send_to_ack_ns: int, ts: int) -> bool:
     """Take in that an order was acknowledged at ``ts``, ``send_to_ack_ns`` after it was sent; return whether the
     state has changed since the last acknowledgement or refresh.
@@ -89,7 +89,7 @@ def note_ack(latency: Any, adaptive: Any, send_to_ack_ns: int, ts: int) -> bool:
     return latency.state != state or latency.paused_until != paused_until
 
 
-@kernel
+@record_kernel
 def _pause(latency: Any, pause_ns: int, ts: int) -> None:
     latency.state = PAUSED
     latency.pause_ns = pause_ns
@@ -97,7 +97,7 @@ def _pause(latency: Any, pause_ns: int, ts: int) -> None:
     latency.spikes = 0
 
 
-@kernel
+@record_kernel
 def _count(bits: int) -> int:
     """Return how many bits are set."""
     count = 0

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from chimera_platform.kernels import kernel
+from chimera_platform.kernels import record_kernel
 
 NEVER_SENT = -(1 << 62)
 """What the ring of send times holds before that many orders were sent; ns."""
 
 
-@kernel
+@record_kernel
 def note_order_time(account: Any, order_times: Any, ts: int) -> None:
     """Enter a sent order into the ring of the last ``max_orders`` send times."""
     order_times[account.order_time_index] = ts
     account.order_time_index = (account.order_time_index + 1) % order_times.shape[0]
 
 
-@kernel
+@record_kernel
 def orders_in_window(account: Any, order_times: Any, window_ns: int, ts: int) -> int:
     """Return how many entries were sent in (ts - window, ts], at most as many as the ring holds.
 

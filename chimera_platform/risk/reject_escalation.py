@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from chimera_platform.execution.records import ENGINE_COUNT, OrderReason
-from chimera_platform.kernels import kernel
+from chimera_platform.kernels import record_kernel
 
 NORMAL, SMALLER, PAUSED, ALL_PAUSED = 0, 1, 2, 3
 
@@ -44,7 +44,7 @@ def new_rejects() -> np.ndarray[Any, Any]:
     return np.zeros(ENGINE_COUNT + 1, REJECTS_DTYPE)
 
 
-@kernel
+@record_kernel
 def is_fault(reason: int) -> bool:
     """Return whether a reject with this OrderReason counts.
 
@@ -54,13 +54,13 @@ def is_fault(reason: int) -> bool:
     return reason not in (_WOULD_TAKE, _STOP_REACHED, _TOO_LATE)
 
 
-@kernel
+@record_kernel
 def reject_score(rejects: Any, adaptive: Any, who: int, ts: int) -> float:
     """Return the decayed rejects of an engine or of :data:`ACCOUNT` at ``ts``."""
     return _decayed(rejects[who], adaptive, ts)
 
 
-@kernel
+@record_kernel
 def note_reject(rejects: Any, adaptive: Any, engine: int, ts: int) -> int:
     """Count a reject of ``engine`` at ``ts``; return whose step has changed since the last reject or refresh.
 
@@ -73,7 +73,7 @@ def note_reject(rejects: Any, adaptive: Any, engine: int, ts: int) -> int:
     return changed | _count(rejects[ACCOUNT], adaptive, np.inf, 2.0 * threshold, ts) << ACCOUNT
 
 
-@kernel
+@record_kernel
 def refresh_rejects(rejects: Any, adaptive: Any, ts: int) -> int:
     """Take the steps down that time has brought; return whose step has changed, as :func:`note_reject`.
 
@@ -88,7 +88,7 @@ def refresh_rejects(rejects: Any, adaptive: Any, ts: int) -> int:
     return changed
 
 
-@kernel
+@record_kernel
 def reject_step_now(rejects: Any, adaptive: Any, engine: int, ts: int) -> int:
     """Return the step in force for ``engine`` at ``ts``: 0 normal, 1 smaller sizes, 2 it pauses, 3 all pause."""
     if rejects[ACCOUNT].step != NORMAL and _step_now(rejects, adaptive, ACCOUNT, ts) != NORMAL:
@@ -96,12 +96,12 @@ def reject_step_now(rejects: Any, adaptive: Any, engine: int, ts: int) -> int:
     return _step_now(rejects, adaptive, engine, ts)
 
 
-@kernel
+@record_kernel
 def _decayed(own: Any, adaptive: Any, ts: int) -> float:
     return own.score * 2.0 ** (-float(max(ts - own.ts, 0)) / float(adaptive.reject_half_life_ns))
 
 
-@kernel
+@record_kernel
 def _step_now(rejects: Any, adaptive: Any, who: int, ts: int) -> int:
     """Return the step at ``ts``, without a reject since."""
     if rejects[who].step == NORMAL:
@@ -112,7 +112,7 @@ def _step_now(rejects: Any, adaptive: Any, who: int, ts: int) -> int:
     return _lowered(rejects[who], adaptive, 0.5 * threshold, threshold, ts)
 
 
-@kernel
+@record_kernel
 def _lowered(own: Any, adaptive: Any, smaller_at: float, paused_at: float, ts: int) -> int:
     """Return the step that time alone leaves: down where the count is below the share of what led up."""
     score, recovery = _decayed(own, adaptive, ts), adaptive.reject_recovery
@@ -124,7 +124,7 @@ def _lowered(own: Any, adaptive: Any, smaller_at: float, paused_at: float, ts: i
     return step
 
 
-@kernel
+@record_kernel
 def _count(own: Any, adaptive: Any, smaller_at: float, paused_at: float, ts: int) -> int:
     """Add a reject to one count; return 1 where its step is another than it was, else 0."""
     before = own.step

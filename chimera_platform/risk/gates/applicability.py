@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from chimera_platform.execution.records import DecisionReason, Engine
-from chimera_platform.kernels import kernel
+from chimera_platform.kernels import record_kernel
 
 HEDGES_PASS = {
     DecisionReason.LATENCY: "slow acknowledgements make quick trades pointless, not protection",
@@ -35,19 +35,19 @@ HEDGE = int(Engine.HEDGE)
 _PASSED_BY_HEDGES = sum(1 << int(gate) for gate in HEDGES_PASS)
 
 
-@kernel
+@record_kernel
 def gates_passed(engine: int) -> int:
     """Return the gates that do not hold for ``engine``: bit g is set for the gate whose DecisionReason is g."""
     return _PASSED_BY_HEDGES if engine == HEDGE else 0
 
 
-@kernel
+@record_kernel
 def holds(passed: int, gate: int) -> bool:
     """Return whether ``gate`` holds, given :func:`gates_passed`."""
     return (passed >> gate) & 1 == 0
 
 
-@kernel
+@record_kernel
 def is_hedge(row: Any) -> bool:
     """Return whether a decision is about a hedge."""
     return row.engine == HEDGE

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from chimera_platform.execution.records import DecisionReason
-from chimera_platform.kernels import kernel
+from chimera_platform.kernels import record_kernel
 from chimera_platform.risk.gates.applicability import gates_passed, holds
 
 APPROVED, MAX_ORDER = int(DecisionReason.APPROVED), int(DecisionReason.MAX_ORDER)
@@ -19,7 +19,7 @@ UNLIMITED = 1 << 53
 """Lots that no limit leaves open: what a double counts exactly."""
 
 
-@kernel
+@record_kernel
 def lots_within(limit: float, of_a_lot: float) -> int:
     """Return the most lots with ``lots * of_a_lot <= limit``; UNLIMITED where ``of_a_lot`` is unknown (NaN) or 0."""
     if not of_a_lot > 0.0 or limit / of_a_lot >= float(UNLIMITED):
@@ -32,13 +32,13 @@ def lots_within(limit: float, of_a_lot: float) -> int:
     return lots
 
 
-@kernel
+@record_kernel
 def lots_worth(amount: float, lot_notional_nanos: int) -> int:
     """Return the lots that ``amount`` of the account's currency is worth at least."""
     return int(amount * 1e9) // max(lot_notional_nanos, 1)
 
 
-@kernel
+@record_kernel
 def tighter(lots: int, binding: int, limit: int, reason: int) -> Any:
     """Return the smaller of two limits with its reason; of equal ones the first in DecisionReason's order."""
     if limit < lots or (limit == lots and reason < binding and binding != APPROVED):
@@ -46,7 +46,7 @@ def tighter(lots: int, binding: int, limit: int, reason: int) -> Any:
     return lots, binding
 
 
-@kernel
+@record_kernel
 def limit_lots(row: Any, risk: Any, lots: int, lots_portfolio: int) -> Any:
     """Return (lots within every limit, the limit that binds).
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from chimera_platform.execution.records import DecisionReason
-from chimera_platform.kernels import kernel
+from chimera_platform.kernels import record_kernel
 from chimera_platform.market.city_sessions import CitySession
 from chimera_platform.risk.gates.applicability import is_hedge
 
@@ -18,14 +18,14 @@ DRAWDOWN, SESSION = int(DecisionReason.DRAWDOWN), int(DecisionReason.SESSION)
 LONDON, NEW_YORK = int(CitySession.LONDON), int(CitySession.NEW_YORK)
 
 
-@kernel
+@record_kernel
 def drawdown_fraction(row: Any) -> float:
     """Return how far equity is below its peak, as a fraction of the peak; 1 where the peak is not positive."""
     peak = row.equity_nanos + row.drawdown_nanos
     return float(row.drawdown_nanos) / float(peak) if peak > 0 else 1.0
 
 
-@kernel
+@record_kernel
 def drawdown_factor(row: Any, risk: Any) -> float:
     """Return (hard - drawdown) / (hard - soft) within [0, 1]: 1 up to the soft drawdown, 0 from the hard one on."""
     drawdown = drawdown_fraction(row)
@@ -34,7 +34,7 @@ def drawdown_factor(row: Any, risk: Any) -> float:
     return max((risk.hard_drawdown - drawdown) / (risk.hard_drawdown - risk.soft_drawdown), 0.0)
 
 
-@kernel
+@record_kernel
 def session_factor(adaptive: Any, session: int) -> float:
     """Return the session's factor."""
     if session == LONDON:
@@ -44,7 +44,7 @@ def session_factor(adaptive: Any, session: int) -> float:
     return adaptive.session_scale_asia
 
 
-@kernel
+@record_kernel
 def set_multipliers(row: Any, risk: Any, adaptive: Any) -> None:
     """Write the factors and their product into the decision's row; the breaker's is there already."""
     if is_hedge(row):
@@ -58,7 +58,7 @@ def set_multipliers(row: Any, risk: Any, adaptive: Any) -> None:
     )
 
 
-@kernel
+@record_kernel
 def smallest_factor(row: Any) -> int:
     """Return the reason of the smallest of the four factors, of equal ones the first in DecisionReason's order."""
     smallest, reason = row.breaker_multiplier, CIRCUIT_BREAKER

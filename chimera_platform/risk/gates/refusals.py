@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from chimera_platform.execution.records import DecisionReason
-from chimera_platform.kernels import kernel
+from chimera_platform.kernels import record_kernel
 from chimera_platform.risk.circuit_breaker import BreakerState
 from chimera_platform.risk.gates.applicability import gates_passed, holds
 from chimera_platform.risk.gates.market import is_beyond_collar, is_spread_too_wide
@@ -28,7 +28,7 @@ MAX_POSITIONS = int(DecisionReason.MAX_POSITIONS)
 TRIGGERED, PAUSED = int(BreakerState.TRIGGERED), 2
 
 
-@kernel
+@record_kernel
 def review(row: Any, risk: Any, adaptive: Any) -> int:
     """Return APPROVED or the first gate, in DecisionReason's order, that refuses the decision's intent.
 
@@ -45,7 +45,7 @@ def review(row: Any, risk: Any, adaptive: Any) -> int:
     return reason
 
 
-@kernel
+@record_kernel
 def _review_state(row: Any, risk: Any) -> int:
     """Return the first gate that refuses because nothing is traded now: the flow, the market or the venue."""
     if row.is_closing != 0:
@@ -63,7 +63,7 @@ def _review_state(row: Any, risk: Any) -> int:
     return APPROVED
 
 
-@kernel
+@record_kernel
 def _review_intent(row: Any, risk: Any, adaptive: Any) -> int:
     """Return the first gate that refuses this intent in this market."""
     passed = gates_passed(row.engine)
@@ -82,7 +82,7 @@ def _review_intent(row: Any, risk: Any, adaptive: Any) -> int:
     return APPROVED
 
 
-@kernel
+@record_kernel
 def _review_account(row: Any, risk: Any) -> int:
     """Return the first gate that refuses because of what the account has lost, risks or has done already."""
     passed = gates_passed(row.engine)
