@@ -227,7 +227,7 @@ def sized_lots(
     cap = min(float(wanted) * settings.max_scale, float(MAX_POSITION_LOTS))
     loss_ticks = float(stop_ticks) + cost_ticks
     if settings.method == VOLATILITY_TARGET:
-        return _whole(settings.target_volatility / symbol_risk if symbol_risk > 0.0 else math.inf, cap)
+        return _whole(settings.target_volatility / symbol_risk, cap)
     has_model = model_score == model_score
     if settings.method == FIXED_FRACTION or not (has_model or trades >= float(settings.kelly_min_trades)):
         return _whole(lots_at_risk(settings.risk_fraction, loss_ticks, tick_value_nanos, equity_nanos), cap)
