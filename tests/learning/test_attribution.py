@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chimera_platform.execution.records import FILL_DTYPE
+from chimera_platform.execution.records import ENGINE_COUNT, FILL_DTYPE, Engine
 from chimera_platform.journal.schema import NS_PER_DAY
 from chimera_platform.learning.attribution import (
     ATTRIBUTION_DTYPE,
@@ -26,7 +26,7 @@ INSTRUMENTS["tick_value_nanos"] = [1_000_001, 7]  # odd, so that half nanos occu
 
 ROWS = st.tuples(
     st.integers(0, 2),  # day
-    st.integers(0, 1),  # engine
+    st.integers(0, ENGINE_COUNT - 1),  # engine, hedges among them
     st.integers(0, 1),  # instrument
     st.sampled_from([1, -1]),
     st.integers(1, 9),  # lots
@@ -63,7 +63,7 @@ def test_the_parts_add_up_to_net_profit_to_the_nano(rows: list[tuple[int, ...]],
     parts = attribute(fills, closing, INSTRUMENTS)
     summed = parts["mid_alpha_nanos"] - parts["spread_nanos"] - parts["slippage_nanos"] - parts["fee_nanos"]
     assert np.array_equal(summed, parts["net_nanos"])
-    for engine in range(2):
+    for engine in range(ENGINE_COUNT):
         for k in range(2):
             mine = fills[(fills["engine"] == engine) & (fills["instrument_id"] == k)]
             position = int(mine["position_after"][-1]) if len(mine) else 0
@@ -126,6 +126,11 @@ def test_an_engine_that_loses_has_its_weight_cut_and_one_that_earns_keeps_it() -
     assert weights["structure"] == 1.0
     assert weights["hft"] == 0.2
     assert weights["order_flow"] == 1.0, "an engine without trades keeps what the configuration gives it"
+
+
+def test_hedges_have_no_weight_however_much_they_lose() -> None:
+    weights = engine_weights({int(Engine.HEDGE): np.random.default_rng(1).normal(-5.0, 1.0, 400)})
+    assert weights == {"hft": 1.0, "structure": 1.0, "order_flow": 1.0}
 
 
 def test_a_few_bad_trades_move_a_weight_less_than_many() -> None:

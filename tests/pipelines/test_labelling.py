@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from chimera_platform.execution.records import Engine
 from chimera_platform.workdir import WorkDir
 from pipelines.label_check import label_errors
 from pipelines.labelling import label_days, unlabelled_days
@@ -60,6 +61,17 @@ def test_a_recorded_feature_that_differs_from_the_recomputed_one_is_found(copy: 
     errors = label_errors(copy)
     assert errors.features_differ == 1
     assert errors.first_difference == "run run, intent 7"
+
+
+def test_hedges_get_no_label_and_are_not_missed(copy: WorkDir, alter: Alter) -> None:
+    hedge = f"engine = {int(Engine.HEDGE)}, queue_imbalance = 'nan'"
+    alter(copy, f"UPDATE staging.intents SET {hedge} WHERE intent_no IN (7, 8)")
+    label_days(copy)
+    errors = label_errors(copy)
+    assert (errors.features_differ, errors.missing) == (0, 0)
+    assert unlabelled_days(copy) == []
+    assert stored(copy, "intent_no IN (7, 8)") == []
+    assert len(stored(copy)) == errors.intents > 1_000
 
 
 def test_intents_whose_events_are_not_sealed_yet_wait(copy: WorkDir, alter: Alter, trading_days: list[str]) -> None:

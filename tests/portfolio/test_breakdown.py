@@ -69,12 +69,13 @@ def test_groups_are_called_by_their_names() -> None:
             (Engine.HFT, IntentReason.IMBALANCE, 1, Regime.TREND_UP, 1, DAY_NS * 4 + 1 * HOUR, HOUR, 5, 1, 0),
             (Engine.STRUCTURE, IntentReason.BREAKOUT, 0, -1, -1, DAY_NS * 4 + 9 * HOUR, HOUR, -5, 1, 0),
             (Engine.ORDER_FLOW, IntentReason.VACUUM, 7, Regime.STRESSED, 1, DAY_NS * 4 + 15 * HOUR, HOUR, 2, 1, 0),
+            (Engine.HEDGE, IntentReason.HEDGE, 7, -1, -1, DAY_NS * 4 + 15 * HOUR, HOUR, -1, 1, 0),
         ]
     )
     names = {by: breakdown(trades, by, ("XAUUSD", "XAGUSD"))["group"].to_list() for by in BREAKDOWNS}
     assert names == {
-        "engine": ["hft", "structure", "order_flow"],
-        "strategy": ["imbalance", "breakout", "vacuum"],
+        "engine": ["hft", "structure", "order_flow", "hedge"],
+        "strategy": ["imbalance", "breakout", "vacuum", "hedge"],
         "symbol": ["XAUUSD", "XAGUSD", "7"],
         "session": [s.name.lower() for s in CitySession],
         "regime": ["unknown", "trend_up", "stressed"],

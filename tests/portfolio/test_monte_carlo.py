@@ -9,6 +9,7 @@ import statistics
 import numpy as np
 import pytest
 
+from chimera_platform.execution.records import Engine
 from chimera_platform.portfolio.monte_carlo import QUANTILES, bootstrap, monte_carlo, random_sides, without_curves
 from chimera_platform.portfolio.resampled_paths import CONE_QUANTILES, cone_points
 from chimera_platform.portfolio.trade_moves import TradeMoves
@@ -20,6 +21,16 @@ PROFITS = np.random.default_rng(3).normal(0.4, 10.0, 2_000)
 
 def moves_of(moved: np.ndarray, cost: float) -> TradeMoves:
     return TradeMoves(np.zeros(len(moved), TRADE_DTYPE), moved, np.full(len(moved), cost))
+
+
+def test_hedges_are_resampled_with_the_result_but_are_no_entries_whose_side_could_know_something() -> None:
+    moves = moves_of(PROFITS, 0.5)
+    moves.trades["engine"][::5] = Engine.HEDGE
+    own = moves.trades["engine"] != Engine.HEDGE
+    whole = monte_carlo(PROFITS, PROFITS[:5], 4, moves)
+    assert whole["trades"] == len(PROFITS)
+    assert whole["null_sides"] == random_sides(TradeMoves(moves.trades[own], moves.moved[own], moves.cost[own]), 4)
+    assert whole["null_sides"]["trades"] == 1_600
 
 
 def autocorrelated(random: np.random.Generator, count: int, persistence: float) -> np.ndarray:
