@@ -34,6 +34,7 @@ ASSETS: list[Any] = [
     learning.microprice,
     signals.scorecard,
     risk.value_at_risk,
+    risk.stress,
     report.day_report,
     release.candidate,
     release.promoted,

@@ -8,11 +8,10 @@ from typing import Any
 
 import dagster as dg
 import numpy as np
-import pyarrow as pa
 
 from chimera_platform.risk.value_at_risk import METHODS, coverage, rolling_forecasts
 from chimera_platform.workdir import WorkDir
-from pipelines.rows import replace_days, run_days
+from pipelines.rows import replace_days, run_days, tables_by_day
 from warehouse.connection import connect
 
 PERIOD_S = 900
@@ -43,12 +42,7 @@ def measure_risk(workdir: WorkDir) -> list[dict[str, Any]]:
             rows += [{"run_id": run_id, "day": days[-1]} | risk_row(returns, method) for method in METHODS]
     finally:
         connection.close()
-    tables: dict[tuple[str, str], dict[str, pa.Table]] = {}
-    for run_id, day in {(row["run_id"], row["day"]) for row in rows}:
-        mine = [row for row in rows if (row["run_id"], row["day"]) == (run_id, day)]
-        columns = {name: [row[name] for row in mine] for name in mine[0] if name not in ("run_id", "day")}
-        tables[run_id, day] = {"value_at_risk": pa.table(columns)}
-    replace_days(workdir, tables)
+    replace_days(workdir, tables_by_day("value_at_risk", rows))
     return rows
 
 
@@ -77,10 +71,15 @@ def risk_row(returns: np.ndarray[Any, Any], method: str) -> dict[str, Any]:
 
 
 def coverage_failures(workdir: WorkDir) -> list[str]:
-    """Return a sentence for each latest series of forecasts that a coverage test rejects."""
+    """Return a sentence for each latest series of forecasts, of the warehouse or of the flow, that a test rejects."""
     query = """
         SELECT run_id, method, forecasts, exceptions, expected, kupiec_p, independence_p
         FROM learning.value_at_risk
+        QUALIFY day = max(day) OVER (PARTITION BY run_id)
+        UNION ALL
+        SELECT run_id, method || ', live over ' || CAST(round(period_s) AS BIGINT) || ' s', forecasts, exceptions,
+            expected, kupiec_p, independence_p
+        FROM learning.live_coverage
         QUALIFY day = max(day) OVER (PARTITION BY run_id)
         ORDER BY ALL"""
     connection = connect(workdir)

@@ -71,6 +71,17 @@ def as_columns(rows: Array, **constants: Any) -> pa.Table:
     return pa.table(columns)
 
 
+def tables_by_day(name: str, rows: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str], dict[str, pa.Table]]:
+    """Return what :func:`replace_days` takes, from rows of one table that hold ``run_id`` and ``day`` too."""
+    days: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
+    for row in rows:
+        days.setdefault((row["run_id"], row["day"]), []).append(row)
+    return {
+        key: {name: pa.table({c: [row[c] for row in mine] for c in mine[0] if c not in ("run_id", "day")})}
+        for key, mine in days.items()
+    }
+
+
 def replace_days(workdir: WorkDir, days: Mapping[tuple[str, str], Mapping[str, pa.Table]]) -> None:
     """Replace runs' days in tables of the ``learning`` schema, all in one transaction.
 

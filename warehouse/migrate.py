@@ -12,6 +12,7 @@ from chimera_platform.errors import WarehouseError
 from chimera_platform.execution import records
 from chimera_platform.market import city_sessions, events
 from chimera_platform.regimes import names
+from chimera_platform.risk import circuit_breaker
 from chimera_platform.signals import records as signals
 from chimera_platform.workdir import WorkDir
 from warehouse.connection import CATALOG, first_line, is_conflict, quoted, retry_when_busy
@@ -35,6 +36,7 @@ ENUMERATIONS: tuple[type[enum.IntEnum], ...] = (
     signals.Stage,
     city_sessions.CitySession,
     names.Regime,
+    circuit_breaker.BreakerState,
 )
 
 

@@ -16,10 +16,13 @@ from chimera_platform.execution.records import (
     MARK_DTYPE,
     ORDER_EVENT_DTYPE,
     RELEASE_CHANGE_DTYPE,
+    RISK_EVENT_DTYPE,
+    RISK_MARK_DTYPE,
     DecisionReason,
     Engine,
     OrderReason,
     OrderStatus,
+    RiskEventKind,
 )
 from chimera_platform.journal.manifest import RunManifest
 from chimera_platform.journal.schema import NS_PER_DAY
@@ -143,12 +146,49 @@ def record_run(seed: int = 1, events: int = 3000, days: int = 3) -> RecordedRun:
         "marks": MARK_DTYPE,
     }
     arrays = {name: np.array(tables[name], dtype) for name, dtype in dtypes.items()}
-    run = RecordedRun({"events": market, **arrays, "releases": releases}, accounts)
+    risk = {"risk_marks": _risk_marks(rng, arrays["marks"]), "risk_events": _risk_events(market)}
+    run = RecordedRun({"events": market, **arrays, **risk, "releases": releases}, accounts)
     last: dict[tuple[int, int], int] = defaultdict(int)
     for day, engine, instrument in sorted(equity_at):
         run.pnl[day, engine, instrument] = equity_at[day, engine, instrument] - last[engine, instrument]
         last[engine, instrument] = equity_at[day, engine, instrument]
     return run
+
+
+def _risk_marks(rng: np.random.Generator, marks: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Return a mark of risk at every tenth mark, of an account whose equity wanders; unknown at first."""
+    rows = np.zeros(len(marks[::10]), RISK_MARK_DTYPE)
+    rows["risk_mark_no"] = np.arange(len(rows))
+    rows["event_no"] = marks["event_no"][::10]
+    rows["ts_event"] = marks["ts_event"][::10]
+    rows["equity_nanos"] = 10**15 + rng.integers(-(10**11), 10**11, len(rows)).cumsum()
+    rows["drawdown_nanos"] = np.maximum.accumulate(rows["equity_nanos"]) - rows["equity_nanos"]
+    rows["day_profit_nanos"] = rows["equity_nanos"] - rows["equity_nanos"][0]
+    rows["net_nanos"] = rng.integers(-(10**14), 10**14, len(rows)) * (rng.random(len(rows)) < 0.8)
+    rows["gross_nanos"] = np.abs(rows["net_nanos"]) * 2
+    for method in ("historical", "cornish_fisher", "filtered"):
+        rows[f"var_{method}"] = rng.uniform(0.0, 0.02, len(rows))
+        rows[f"es_{method}"] = rows[f"var_{method}"] * 1.3
+        rows[f"var_{method}"][:5] = rows[f"es_{method}"][:5] = np.nan
+    for name in ("portfolio_risk", "stress_spread", "stress_correlation", "hedge_score", "quality"):
+        rows[name] = rng.uniform(0.0, 0.03, len(rows))
+    rows["stress_correlation"][::7] = np.nan
+    rows["stress_gap_up"] = -0.03 * rows["net_nanos"] / rows["equity_nanos"]
+    rows["stress_gap_down"] = -rows["stress_gap_up"]
+    for name in ("hft_weight", "structure_weight", "order_flow_weight"):
+        rows[name] = 1.0
+    rows["breaker"] = rng.choice([0, 0, 0, 0, 1], len(rows))
+    return rows
+
+
+def _risk_events(market: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Return a warning of the breaker and its end."""
+    rows = np.zeros(2, RISK_EVENT_DTYPE)
+    rows["risk_event_no"], rows["event_no"] = (0, 1), (10, 200)
+    rows["ts_event"] = market["ts_event"][rows["event_no"]]
+    rows["kind"], rows["state"], rows["value"], rows["threshold"] = RiskEventKind.BREAKER, (1, 0), (0.06, 0.04), 0.05
+    rows["instrument_id"], rows["engine"] = -1, -1
+    return rows
 
 
 def _market(rng: np.random.Generator, count: int, days: int) -> np.ndarray[Any, Any]:
