@@ -13,10 +13,16 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from chimera_platform.coordination.desk import Estimates
 from chimera_platform.coordination.intents import CHECKED_FIELDS, find_invalid_intent
 from chimera_platform.coordination.invariants import Violation, check_invariants
 from chimera_platform.coordination.loop import ROWS_PER_EVENT, run_events
-from chimera_platform.coordination.state import CoordinatorParameters, CoordinatorState, new_rows, new_state
+from chimera_platform.coordination.parameters import (
+    CoordinatorConfiguration,
+    CoordinatorParameters,
+    coordinator_parameters,
+)
+from chimera_platform.coordination.state import CoordinatorState, new_estimates, new_rows, new_state
 from chimera_platform.errors import CapacityError, ConfigurationError, ReleaseError
 from chimera_platform.execution.records import (
     DECISION_DTYPE,
@@ -31,41 +37,18 @@ from chimera_platform.execution.records import (
 )
 from chimera_platform.market.book import pack_book, unpack_book
 from chimera_platform.market.instruments import Universe
-from chimera_platform.portfolio.account import AccountSettings
+from chimera_platform.portfolio.account import CLOSING_COMMAND
 from chimera_platform.portfolio.positions import Fault
-from chimera_platform.risk.allocator import AllocatorSettings, allocator_record, share_records
-from chimera_platform.risk.governor import RiskSettings
-from chimera_platform.settings import to_record
-from chimera_platform.simulation.exchange.settings import QueueModel, VenueSettings, venue_record
+from chimera_platform.risk.circuit_breaker import BreakerState, reset_breaker
+from chimera_platform.risk.rebalancing import set_priors
 from chimera_platform.simulation.exchange.snapshot import pack_exchange, unpack_exchange
 
 Array = np.ndarray[Any, Any]
 WEIGHT_MAX = 10.0
-_ARRAYS = ("account", "markets", "currencies", "positions", "orders", "order_times")
-
-
-class CoordinatorConfiguration(Protocol):
-    """The sections of the configuration that the coordinator reads."""
-
-    @property
-    def risk(self) -> RiskSettings:
-        """Limits of the governor."""
-
-    @property
-    def allocator(self) -> AllocatorSettings:
-        """Caps on exposure."""
-
-    @property
-    def venue(self) -> VenueSettings:
-        """Latency and matching of the simulated venues that have no settings of their own."""
-
-    @property
-    def venues(self) -> dict[str, VenueSettings]:
-        """Settings of single venues, by their instruments' ``venue``."""
-
-    @property
-    def account(self) -> AccountSettings:
-        """Starting equity and marks."""
+_ARRAYS = (
+    "account", "markets", "currencies", "positions", "orders", "order_times", "desk", "market_risk", "moments",
+)  # fmt: skip
+_ESTIMATES = ("returns", "covariance", "betas", "work")
 
 
 class WeightedRelease(Protocol):
@@ -105,7 +88,7 @@ class Coordinator:
     Parameters
     ----------
     universe : the run's instruments; all in one currency, the account's.
-    configuration : its ``risk``, ``allocator``, ``venue``, ``venues`` and ``account`` sections are read.
+    configuration : see :class:`~chimera_platform.coordination.parameters.CoordinatorConfiguration`.
 
     Raises
     ------
@@ -122,27 +105,17 @@ class Coordinator:
         currencies = sorted({instrument.currency for instrument in universe.instruments})
         if len(currencies) > 1:
             raise ConfigurationError(f"one account trades one currency; the universe has {', '.join(currencies)}")
-        names = sorted({instrument.venue for instrument in universe.instruments})
-        venues = [configuration.venues.get(name, configuration.venue) for name in names]
-        self._parameters = CoordinatorParameters(
-            universe.records,
-            to_record(configuration.risk),
-            allocator_record(configuration.allocator),
-            share_records(configuration.allocator, universe),
-            np.concatenate([venue_record(venue) for venue in venues]),
-            np.array([names.index(instrument.venue) for instrument in universe.instruments], np.int64),
-            to_record(configuration.account),
-        )
-        is_exact = any(venue.queue_model is QueueModel.EXACT for venue in venues)
-        starting_nanos = configuration.account.starting_equity_nanos
-        self._state = new_state(
-            len(universe), len(universe.assets), starting_nanos, configuration.risk.max_orders, len(venues), is_exact
-        )
+        self._parameters = coordinator_parameters(universe, configuration)
+        self._state = new_state(universe, configuration, self._parameters)
+        self._estimates = new_estimates(universe, configuration)
         self._rows = new_rows(2 * ROWS_PER_EVENT)
         self._instruments = len(universe)
 
     def apply_release(self, release: WeightedRelease | None, release_no: int) -> None:
         """Put a release's engine weights in force; an engine that it does not name, and ``None``, means weight 1.
+
+        They are priors: what trades have taught since moves the weights within bounds around them
+        (:mod:`chimera_platform.risk.rebalancing`).
 
         Raises
         ------
@@ -156,16 +129,30 @@ class Coordinator:
             if not 0.0 <= weight <= WEIGHT_MAX:
                 raise ReleaseError(f"weight of engine '{name}' is {weight}; expected 0 to {WEIGHT_MAX:g}")
             weights[Engine[name.upper()]] = weight
-        self._state.account["engine_weight"][0] = weights
-        self._state.account["release_no"] = release_no
+        desk, account = self._state.desk[0], self._state.account
+        set_priors(desk["weights"], desk["performances"], self._parameters.settings[0]["performance_tracking"], weights)
+        account["engine_weight"][0] = desk["weights"]["weight"]
+        account["release_no"] = release_no
 
     def close_down(self, *, is_closing: bool = True) -> None:
         """Take no new risk from here on: intents are refused, entries withdrawn, positions closed (``FLATTEN``).
 
-        With ``is_closing`` False risk may be taken again; exits that are under way go on. Either is part of the state,
-        and changes the run's output like an event does.
+        With ``is_closing`` False risk may be taken again; exits that are under way go on. Where that takes an earlier
+        command back it is the manual reset of the circuit breaker, too: losses count from then on. Either is part of
+        the state, and changes the run's output like an event does.
         """
-        self._state.account["closing"] = 1 if is_closing else 0
+        account = self._state.account[0]
+        if is_closing:
+            account["closing"] |= CLOSING_COMMAND
+        elif account["closing"] & CLOSING_COMMAND:
+            equity = int(account["cash_nanos"] + account["value_nanos"])
+            reset_breaker(self._state.desk[0]["breaker"], self._parameters.settings[0]["circuit_breaker"], equity)
+            account["closing"] = 0
+
+    @property
+    def breaker(self) -> BreakerState:
+        """The circuit breaker's state."""
+        return BreakerState(int(self._state.desk["breaker"]["state"][0]))
 
     def run(self, events: Array, first_event_no: int, intents: Array) -> CoordinatorOutput:
         """Run a batch of the market's events with the intents that they gave rise to.
@@ -198,7 +185,8 @@ class Coordinator:
         while True:
             before = event
             event, intent, has_rows, fault = run_events(
-                *self._state, *self._parameters, *self._rows, events, first_event_no, numbered, event, intent,
+                *self._state, *self._estimates, *self._parameters, *self._rows, events, first_event_no, numbered,
+                event, intent,
             )  # fmt: skip
             if fault:
                 raise fault_error(fault, events, event)
@@ -219,13 +207,18 @@ class Coordinator:
         """The records that last from event to event, for inspection."""
         return self._state
 
+    @property
+    def estimates(self) -> Estimates:
+        """What is estimated of the markets together."""
+        return self._estimates
+
     def violation(self) -> Violation:
         """Return which accounting invariant is broken now: ``NONE``, always, between two events."""
         return Violation(check_invariants(self._state, self._parameters.shares))
 
     def snapshot(self) -> dict[str, Any]:
         """Return the whole state as a picklable dict of arrays, books and exchange packed to what is in use."""
-        arrays: dict[str, Any] = {name: getattr(self._state, name).copy() for name in _ARRAYS}
+        arrays: dict[str, Any] = {name: array.copy() for name, array in self._lasting().items()}
         books = [pack_book(book) for book in self._state.books]
         return {**arrays, "books": books, "exchange": pack_exchange(self._state.exchange)}
 
@@ -236,33 +229,39 @@ class Coordinator:
         ------
         ConfigurationError : the snapshot is of another universe or configuration.
         """
-        for name in _ARRAYS:
-            own, other = getattr(self._state, name), snapshot[name]
+        lasting = self._lasting()
+        for name, own in lasting.items():
+            other = snapshot[name]
             if own.shape != other.shape or own.dtype != other.dtype:
                 raise ConfigurationError(
                     f"coordinator snapshot: '{name}' is {other.dtype}{other.shape}; expected {own.dtype}{own.shape}: "
                     "it was taken with another universe or configuration"
                 )
         unpack_exchange(snapshot["exchange"], self._state.exchange)
-        for name in _ARRAYS:
-            getattr(self._state, name)[...] = snapshot[name]
+        for name, own in lasting.items():
+            own[...] = snapshot[name]
         for book, packed in zip(self._state.books, snapshot["books"], strict=True):
             unpack_book(packed, book)
 
     def state_hash(self) -> str:
         """Return the SHA-256 of the whole state, as hex."""
         sha = hashlib.sha256()
-        for name in _ARRAYS:
-            sha.update(getattr(self._state, name).tobytes())
+        for array in self._lasting().values():
+            sha.update(array.tobytes())
         for book in self._state.books:
             sha.update(pack_book(book))
         for _, packed in pack_exchange(self._state.exchange).values():
             sha.update(packed)
         return sha.hexdigest()
 
+    def _lasting(self) -> dict[str, Array]:
+        """Return the arrays that last from event to event, books and exchange aside."""
+        arrays = {name: getattr(self._state, name) for name in _ARRAYS}
+        return arrays | {name: getattr(self._estimates, name) for name in _ESTIMATES}
+
     def _reserve_rows(self, intents: int) -> None:
         """Make the buffers large enough for one event whatever it brings, all the intents being its own."""
-        if len(self._rows.orders) < ROWS_PER_EVENT + intents or len(self._rows.decisions) < intents:
+        if len(self._rows.orders) < ROWS_PER_EVENT + intents or len(self._rows.decisions) <= intents:
             self._rows = new_rows(2 * (ROWS_PER_EVENT + intents))
 
     def _check_intents(self, intents: Array, first_event_no: int, events: int) -> None:
@@ -285,7 +284,15 @@ def _output(intents: Array, parts: list[list[Array]]) -> CoordinatorOutput:
     if not parts:
         return CoordinatorOutput(intents, *_NO_ROWS)
     tables = parts[0] if len(parts) == 1 else [np.concatenate(pieces) for pieces in zip(*parts, strict=True)]
-    return CoordinatorOutput(intents, *tables)
+    return CoordinatorOutput(with_own(intents, tables[-1]), *tables[:-1])
+
+
+def with_own(intents: Array, own: Array) -> Array:
+    """Return the engines' intents and the coordinator's own, by number."""
+    if len(own) == 0:
+        return intents
+    joined = np.concatenate([part.view("u1") for part in (intents, own)]).view(INTENT_DTYPE)
+    return joined.take(np.argsort(joined["intent_no"]))
 
 
 def require_progress(events: int, rows: int) -> None:

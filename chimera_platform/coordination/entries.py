@@ -4,19 +4,31 @@ from __future__ import annotations
 
 from typing import Any
 
+from chimera_platform.coordination.exposing import follow_exposure
+from chimera_platform.coordination.inputs import decision_price, fill_inputs
 from chimera_platform.coordination.sending import transmit_order
-from chimera_platform.execution.orders import ENTRY, EXIT, IOC, new_order
-from chimera_platform.execution.records import DecisionReason, OrderReason, OrderType, TimeInForce
+from chimera_platform.execution.exit_plan import (
+    HOLD_LIMIT_NS,
+    cost_in_ticks,
+    minute_volatility_of,
+    planned_stop,
+    planned_target,
+    start_intent_plan,
+    start_plain_plan,
+)
+from chimera_platform.execution.fills import fill_fee_nanos
+from chimera_platform.execution.orders import ENTRY, IOC, new_order
+from chimera_platform.execution.records import Engine, Liquidity, OrderReason, OrderType, TimeInForce
 from chimera_platform.kernels import kernel, record_kernel
 from chimera_platform.portfolio.exposure import add_reserved
-from chimera_platform.risk.allocator import allocate, fill_caps, is_engaged, lot_notional_nanos
-from chimera_platform.risk.governor import note_order_time, review, size_multiplier
+from chimera_platform.risk.allocator import allocate
+from chimera_platform.risk.governor import decide
+from chimera_platform.risk.order_rate import note_order_time
+from chimera_platform.risk.portfolio_risk import lots_within_risk, risk_after, risk_slope
 from chimera_platform.simulation.exchange.records import NEVER
 
-APPROVED, SIZE_ZERO = int(DecisionReason.APPROVED), int(DecisionReason.SIZE_ZERO)
+HEDGE, TAKER = int(Engine.HEDGE), int(Liquidity.TAKER)
 REASON_ENTRY, LIMIT, GTD = int(OrderReason.ENTRY), int(OrderType.LIMIT), int(TimeInForce.GTD)
-DISTANCE_LIMIT = 1 << 31  # ticks: keeps distance * lots inside int64
-HOLD_LIMIT_NS = 1 << 60  # 36 years: keeps ts + duration inside int64
 
 
 @record_kernel
@@ -32,35 +44,15 @@ def refresh_market(market: Any, exchange_market: Any) -> None:
 
 
 @kernel
-def decision_price(market: Any, intent: Any) -> int:
-    """Return the price (ticks) at which exposure is reserved: the limit, or the touch that a market order meets."""
-    if intent.order_type == LIMIT:
-        return intent.limit_price
-    return market.ask if intent.side > 0 else market.bid
-
-
-@kernel
-def _append_decision(state: Any, parameters: Any, output: Any, intent: Any, event_no: int, ts: int) -> Any:
-    """Append a decision with the state it is taken in, before anything is reserved, and return it."""
-    account, i, e = state.account[0], intent.instrument_id, intent.engine
-    market, share = state.markets[i], parameters.shares[i]
-    row = output.decisions[output.counts[0]]
-    output.counts[0] += 1
-    row.intent_no = intent.intent_no
-    row.event_no = event_no
-    row.ts_event = ts
-    row.size_wanted = intent.size
-    row.engine = e
-    fill_caps(row, account, market, state.currencies[share.currency_index], parameters.allocator[0], share)
-    row.price = decision_price(market, intent)
-    row.lot_notional_nanos = lot_notional_nanos(row.price, parameters.instruments[i].tick_value_nanos)
-    row.is_engaged = 1 if is_engaged(state.positions[i, e], state.orders[i, e, ENTRY], state.orders[i, e, EXIT]) else 0
-    row.drawdown_nanos = account.peak_equity_nanos - row.equity_nanos
-    row.spread = market.ask - market.bid
-    row.instrument_id = i
-    row.release_no = account.release_no
-    row.side = intent.side
-    return row
+def _start_plan(position: Any, intent: Any, instrument: Any, exits: Any, lots: int, price: int) -> None:
+    """Plan how what the entry fills is left; what is held of a hedge keeps its plan, which is none."""
+    if intent.engine == HEDGE:
+        if position.lots == 0:
+            start_plain_plan(position, intent.stop_distance, intent.target_distance, intent.max_hold_ns)
+        return
+    fee = fill_fee_nanos(instrument, lots, price, TAKER)
+    cost = cost_in_ticks(fee, lots, instrument.tick_value_nanos)
+    start_intent_plan(position, exits, intent, price, cost)
 
 
 @kernel
@@ -71,10 +63,10 @@ def _send_entry(
     i, e = intent.instrument_id, intent.engine
     position = state.positions[i, e]
     position.intent_no = intent.intent_no
-    position.stop_distance = min(intent.stop_distance, DISTANCE_LIMIT)
-    position.target_distance = min(intent.target_distance, DISTANCE_LIMIT)
-    position.max_hold_ns = min(intent.max_hold_ns, HOLD_LIMIT_NS)
-    position.exit_reason = 0
+    if intent.side > 0:
+        position.bought_ts = ts
+    else:
+        position.sold_ts = ts
     order = new_order(state, i, e, ENTRY, intent.side, lots, REASON_ENTRY, intent.intent_no, ts)
     order.reserved_per_lot_nanos = lot_notional
     expire_ts = NEVER
@@ -88,37 +80,44 @@ def _send_entry(
 
 
 @kernel
-def handle_intent(state: Any, parameters: Any, output: Any, intent: Any, event_no: int, ts: int) -> None:
+def handle_intent(state: Any, parameters: Any, output: Any, intent: Any, event_no: int, ts: int, delay: int) -> None:
     """Reserve for ``intent``, let the governor look, then send what is approved or release.
 
-    Where the allocator and the governor both refuse, the reason is that of the first gate in DecisionReason's order.
+    Parameters
+    ----------
+    state, parameters, output : see :mod:`chimera_platform.coordination.state`.
+    intent : INTENT_DTYPE record; numbered here.
+    event_no, ts : the event at which it is decided, and its time, ns UTC.
+    delay : of the instrument's feed, from event to receipt, ns.
     """
     i, e = intent.instrument_id, intent.engine
     account, market, position = state.account[0], state.markets[i], state.positions[i, e]
+    settings = parameters.settings[0]
     refresh_market(market, state.exchange_markets[i])
     intent.intent_no = account.next_intent_no
     account.next_intent_no += 1
-    row = _append_decision(state, parameters, output, intent, event_no, ts)
+    price = decision_price(market, intent)
+    stop = planned_stop(settings.exits, intent.stop_distance, minute_volatility_of(intent), intent.max_hold_ns, price)
+    target = planned_target(settings.exits, stop, intent.target_distance, intent.predicted_move)
+    row = output.decisions[output.counts[0]]
+    output.counts[0] += 1
+    fill_inputs(row, state, parameters, intent, stop, target, event_no, ts, delay)
     lot_notional = row.lot_notional_nanos
-    reserved, gate = allocate(row, intent.size)
-    reason = gate if reserved < 1 else APPROVED
+    reserved, cap = allocate(row, row.size_sized)
+    row.size_allocated = reserved
     currency = state.currencies[parameters.shares[i].currency_index]
     add_reserved(account, market, currency, position, e, reserved * lot_notional)
-    refusal = review(state, parameters.risk[0], intent, ts)
-    if refusal != APPROVED and (reason == APPROVED or refusal < reason):
-        reason = refusal
-    multiplier = size_multiplier(account, parameters.risk[0])
-    lots = min(reserved, int(float(intent.size) * multiplier))
-    if lots < 1 and (reason == APPROVED or reason > SIZE_ZERO):
-        reason = SIZE_ZERO
-    if reason != APPROVED:
-        lots = 0
+    slope = risk_slope(
+        state.market_risk, state.moments, state.desk[0].portfolio, settings.covariance, i, intent.side, lot_notional,
+        row.equity_nanos,
+    )  # fmt: skip
+    most = lots_within_risk(row.portfolio_risk, slope, row.symbol_risk, settings.risk.max_portfolio_risk)
+    lots = decide(row, settings.risk, settings.risk_adaptive, cap, most)
     add_reserved(account, market, currency, position, e, (lots - reserved) * lot_notional)
-    row.size_multiplier = multiplier
-    row.reason = reason
-    row.approved = 1 if lots > 0 else 0
-    row.size_approved = lots
+    row.risk_after = risk_after(row.portfolio_risk, slope, row.symbol_risk, lots)
     row.reserved_nanos = lots * lot_notional
     if lots > 0:
         note_order_time(account, state.order_times, ts)
+        _start_plan(position, intent, parameters.instruments[i], settings.exits, lots, price)
         _send_entry(state, parameters, output, intent, lots, lot_notional, event_no, ts)
+        follow_exposure(state, parameters, i, e, ts)

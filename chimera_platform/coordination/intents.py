@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from chimera_platform.execution.records import ENGINE_COUNT
+from chimera_platform.execution.records import Engine
 from chimera_platform.kernels import kernel
 
 CHECKED_FIELDS = (
@@ -23,12 +23,15 @@ CHECKED_FIELDS = (
 )
 
 
+_HEDGE = int(Engine.HEDGE)  # the coordinator's own: no engine may speak for it
+
+
 @kernel
 def _invalid_field(intent: Any, instruments: int) -> int:
     """Return the index in ``CHECKED_FIELDS`` of the first field that is out of its bounds, -1 where none is."""
     if intent.instrument_id < 0 or intent.instrument_id >= instruments:
         return _INSTRUMENT_ID
-    if intent.engine >= ENGINE_COUNT:
+    if intent.engine >= _HEDGE:
         return _ENGINE
     if intent.side != 1 and intent.side != -1:
         return _SIDE

@@ -7,7 +7,7 @@ from typing import Any
 
 from chimera_platform.execution.order_state import FILLED, PARTIALLY_FILLED, has_ended, open_lots
 from chimera_platform.execution.orders import ENTRY, EXIT, ROLE_COUNT
-from chimera_platform.execution.records import ENGINE_COUNT
+from chimera_platform.execution.records import ENGINE_COUNT, Engine
 from chimera_platform.execution.reports import ReportKind
 from chimera_platform.kernels import kernel
 from chimera_platform.simulation.exchange.records import REPORTS_MAX
@@ -31,6 +31,7 @@ class Violation(IntEnum):
     FILLS = 12  # what the client knows as filled is not what the venue filled less what is on its way
     REPORTS = 13  # a report was refused that a simulated venue never writes
     CURRENCY_EXPOSURE = 14  # what a currency has committed or reserved is not the sum over its instruments
+    OPEN_POSITIONS = 15  # the account's count of open positions is not how many there are
 
 
 COMMITTED, RESERVED, FLAT_COST = int(Violation.COMMITTED), int(Violation.RESERVED), int(Violation.FLAT_COST)
@@ -38,7 +39,8 @@ ENGINE_EXPOSURE, SYMBOL_EXPOSURE = int(Violation.ENGINE_EXPOSURE), int(Violation
 ACCOUNT_EXPOSURE, CASH, VALUE = int(Violation.ACCOUNT_EXPOSURE), int(Violation.CASH), int(Violation.VALUE)
 ORDER_STATE, EXIT_SIZE, PEAK = int(Violation.ORDER_STATE), int(Violation.EXIT_SIZE), int(Violation.PEAK)
 FILLS, REPORTS, CURRENCY_EXPOSURE = int(Violation.FILLS), int(Violation.REPORTS), int(Violation.CURRENCY_EXPOSURE)
-_TRADE = int(ReportKind.TRADE)
+OPEN_POSITIONS = int(Violation.OPEN_POSITIONS)
+_TRADE, HEDGE = int(ReportKind.TRADE), int(Engine.HEDGE)
 
 
 @kernel
@@ -80,7 +82,10 @@ def check_position(state: Any, i: int, e: int) -> int:
         broken = check_fills(state, i, e, role)
         if broken != 0:
             return broken
-    if position.committed_nanos != abs(position.lots) * entry.reserved_per_lot_nanos:
+    if e == HEDGE:  # extended at several prices
+        if (position.committed_nanos > 0) != (position.lots != 0):
+            return COMMITTED
+    elif position.committed_nanos != abs(position.lots) * entry.reserved_per_lot_nanos:
         return COMMITTED
     remainder = open_lots(entry) * entry.reserved_per_lot_nanos
     if position.reserved_nanos != remainder:
@@ -144,7 +149,9 @@ def check_invariants(state: Any, shares: Any) -> int:
 
     - committed = lots held, reserved = lots that open entries can still fill, each at the price at which it was
       decided, for each position, engine, instrument, currency and the account; so a reservation ends with its order.
-      All lots of a position are of one entry, whose price per lot stays with its slot until the next one;
+      All lots of a position are of one entry, whose price per lot stays with its slot until the next one; those of
+      a hedge may be of several;
+    - the account's open positions are those with lots or an open entry;
     - cash + sum(cost) = starting cash + realised - fees, hence with value at the mid
       cash + value = starting cash + realised + unrealised - fees, where unrealised = sum(value - cost);
     - lots filled as the client knows them = lots filled at the venue - lots of trades still on their way.
@@ -162,4 +169,10 @@ def check_invariants(state: Any, shares: Any) -> int:
     broken = check_currencies(state, shares)
     if broken != 0:
         return broken
+    engaged = 0
+    for i in range(state.positions.shape[0]):
+        for e in range(ENGINE_COUNT):
+            engaged += 1 if state.positions[i, e].lots != 0 or state.orders[i, e, ENTRY].is_open == 1 else 0
+    if state.account[0].open_positions != engaged:
+        return OPEN_POSITIONS
     return check_sums(state)

@@ -9,24 +9,33 @@ from __future__ import annotations
 
 from typing import Any
 
+from chimera_platform.coordination.clock import ROWS_PER_TICK, tick
+from chimera_platform.coordination.desk import Estimates
 from chimera_platform.coordination.entries import handle_intent, refresh_market
-from chimera_platform.coordination.exits import close_position, exit_reason
+from chimera_platform.coordination.exits import close_position, due_exit
+from chimera_platform.coordination.losses import follow_losses
+from chimera_platform.coordination.parameters import CoordinatorParameters
 from chimera_platform.coordination.receiving import receive_reports
-from chimera_platform.coordination.state import CoordinatorParameters, CoordinatorState, Rows
+from chimera_platform.coordination.state import CoordinatorState, Rows
 from chimera_platform.execution.orders import ENTRY, EXIT
 from chimera_platform.execution.records import ENGINE_COUNT
 from chimera_platform.kernels import inlined_kernel, kernel, record_kernel
 from chimera_platform.market.book import apply_event
+from chimera_platform.market.events import EventKind
 from chimera_platform.portfolio.marks import append_mark
 from chimera_platform.portfolio.positions import FAULT_INSTRUMENT, note_equity, revalue
 from chimera_platform.risk.allocator import is_engaged
+from chimera_platform.risk.circuit_breaker import needs_look
 from chimera_platform.simulation.exchange.records import REPORTS_MAX
 from chimera_platform.simulation.exchange.reports_ring import has_report
 from chimera_platform.simulation.exchange.step import after_event, before_event, follow_market, is_exchange_idle
 
-ROWS_PER_EVENT = 2 * REPORTS_MAX + 4 * ENGINE_COUNT
-"""Most rows of one table that one event can bring, intents' own aside: a full ring of reports before it and one after;
-each engine can cancel, exit, be marked, and be marked for the first time."""
+_TRADE, _STATUS = int(EventKind.TRADE), int(EventKind.STATUS)
+
+ROWS_PER_EVENT = 6 * REPORTS_MAX + 4 * ENGINE_COUNT + ROWS_PER_TICK
+"""Most rows of one table that one event can bring, intents' own aside: a full ring of reports before it and one after,
+of which each can change three things about risk; each engine can cancel, exit, be marked, and be marked for the first
+time; and what the clock brings."""
 
 
 # The questions asked at every event of an active instrument take single arrays; only where the answer is yes are the
@@ -48,7 +57,7 @@ def is_settlement_due(account: Any, market: Any, positions: Any, i: int, tick_va
     for e in range(ENGINE_COUNT):
         position = positions[i, e]
         if market.is_tradable == 1:
-            found = found or exit_reason(account, market, position, tick_value_nanos, ts) != 0
+            found = found or due_exit(account, market, position, tick_value_nanos, ts)[0] != 0
         found = found or (position.lots != 0 and ts >= position.next_mark_ts)
     return found
 
@@ -69,9 +78,9 @@ def settle(state: Any, parameters: Any, output: Any, i: int, event_no: int, ts: 
     for e in range(ENGINE_COUNT):
         position = state.positions[i, e]
         if market.is_tradable == 1:
-            reason = exit_reason(account, market, position, parameters.instruments[i].tick_value_nanos, ts)
+            reason, lots = due_exit(account, market, position, parameters.instruments[i].tick_value_nanos, ts)
             if reason != 0:
-                close_position(state, parameters, output, i, e, reason, event_no, ts)
+                close_position(state, parameters, output, i, e, reason, lots, event_no, ts)
         if position.lots != 0 and ts >= position.next_mark_ts:
             append_mark(state, parameters, output, i, e, event_no, ts)
 
@@ -85,16 +94,21 @@ def mark_first(state: Any, parameters: Any, output: Any, i: int, event_no: int, 
 
 
 @inlined_kernel
-def coordinate_before(state: Any, parameters: Any, output: Any, book: Any, event: Any, event_no: int) -> None:
-    """Let the venue do what is due before ``event``, and take in what it reports; ``book`` is still without the event.
+def coordinate_before(
+    state: Any, parameters: Any, estimates: Any, output: Any, book: Any, event: Any, event_no: int
+) -> None:
+    """Let the clock tick where it is time, let the venue do what is due before ``event``, take in what it reports.
 
     Parameters
     ----------
-    state, parameters, output : see :mod:`chimera_platform.coordination.state`.
+    state, parameters, output : see :mod:`chimera_platform.coordination.state`; ``book`` is still without the event.
+    estimates : see :mod:`chimera_platform.coordination.desk`.
     book, event : records of BOOK_DTYPE and EVENT_DTYPE, of one instrument of the state.
     event_no : row number of the event in the run.
     """
     i = event.instrument_id
+    if event.ts_event >= state.desk[0].next_look_ts:
+        tick(state, parameters, estimates, output, event_no, event.ts_event)
     if state.markets[i].is_at_venue == 1:
         v = parameters.venue_index[i]
         before_event(
@@ -120,6 +134,8 @@ def follow_active(state: Any, parameters: Any, output: Any, book: Any, event: An
     refresh_market(market, exchange_market)
     if market.is_tradable == 1:
         value_positions(account, market, state.positions, i, tick_value)
+        if needs_look(state.desk[0].breaker, account.cash_nanos + account.value_nanos, ts):
+            follow_losses(state, parameters, output, event_no, ts)
     if market.is_at_venue == 1:
         v, orders = parameters.venue_index[i], state.exchange_orders[i]
         after_event(
@@ -147,7 +163,7 @@ def coordinate_after(state: Any, parameters: Any, output: Any, book: Any, event:
 
     An idle instrument costs little more than its market's touch and rates.
 
-    Takes what :func:`coordinate_before` takes. Intents that the event gave rise to come after it.
+    Takes what :func:`coordinate_before` takes, estimates aside. Intents that the event gave rise to come after it.
     """
     i = event.instrument_id
     market, exchange_market = state.markets[i], state.exchange_markets[i]
@@ -159,6 +175,8 @@ def coordinate_after(state: Any, parameters: Any, output: Any, book: Any, event:
             refresh_market(market, exchange_market)
             mark_first(state, parameters, output, i, event_no, event.ts_event)
     market.seen_ts = event.ts_event
+    if event.kind != _TRADE and event.kind != _STATUS:
+        market.quoted_ts = event.ts_event
 
 
 @kernel
@@ -166,12 +184,17 @@ def has_room(output: Any, intents_left: int) -> bool:
     """Return whether the buffers can take whatever one more event can bring."""
     orders_room = output.orders.shape[0] - output.counts[1] - intents_left
     fills_room = output.fills.shape[0] - output.counts[2]
-    return min(orders_room, fills_room, output.marks.shape[0] - output.counts[3]) >= ROWS_PER_EVENT
+    marks_room = output.marks.shape[0] - output.counts[3]
+    events_room = output.risk_events.shape[0] - output.counts[4]
+    risk_room = min(events_room, output.risk_marks.shape[0] - output.counts[5])
+    own_room = min(output.intents.shape[0] - output.counts[6], output.decisions.shape[0] - output.counts[0])
+    return min(orders_room, fills_room, marks_room, risk_room) >= ROWS_PER_EVENT and own_room > intents_left
 
 
 @record_kernel
 def _run_events(
     state: Any,
+    estimates: Any,
     parameters: Any,
     output: Any,
     events: Any,
@@ -186,7 +209,7 @@ def _run_events(
 
     Parameters
     ----------
-    state, parameters, output : see :mod:`chimera_platform.coordination.state`.
+    state, estimates, parameters, output : see :mod:`chimera_platform.coordination`'s state, desk and parameters.
     events : EVENT_DTYPE (n,), in the run's order; the first one's ``event_no`` is ``first_event_no``.
     intents : INTENT_DTYPE, in the order of ``event_no``; numbered in place.
     """
@@ -204,11 +227,12 @@ def _run_events(
             break
         event_no = first_event_no + n
         book = state.books[i]
-        coordinate_before(state, parameters, output, book, event, event_no)
+        coordinate_before(state, parameters, estimates, output, book, event, event_no)
         apply_event(book, event)
         coordinate_after(state, parameters, output, book, event, event_no)
         while k < intents.shape[0] and intents[k].event_no == event_no:
-            handle_intent(state, parameters, output, intents[k], event_no, event.ts_event)
+            delay = event.ts_recv - event.ts_event
+            handle_intent(state, parameters, output, intents[k], event_no, event.ts_event, delay)
             k += 1
         n += 1
     has_rows = False
@@ -225,22 +249,34 @@ def run_events(
     positions: Any,
     orders: Any,
     order_times: Any,
+    desk: Any,
+    market_risk: Any,
+    moments: Any,
     books: Any,
     exchange_markets: Any,
     exchange_orders: Any,
     exchange_members: Any,
     exchange_sessions: Any,
+    returns: Any,
+    covariance: Any,
+    betas: Any,
+    hedge_markets: Any,
+    hedge_work: Any,
+    work: Any,
+    series: Any,
     instruments: Any,
-    risk: Any,
-    allocator: Any,
+    settings: Any,
     shares: Any,
     venues: Any,
     venue_index: Any,
-    account_settings: Any,
+    session_clock: Any,
     decisions: Any,
     order_events: Any,
     fills: Any,
     marks: Any,
+    risk_events: Any,
+    risk_marks: Any,
+    own_intents: Any,
     counts: Any,
     events: Any,
     first_event_no: int,
@@ -253,7 +289,8 @@ def run_events(
     Parameters
     ----------
     account, …, exchange_sessions : of ``CoordinatorState``.
-    instruments, …, account_settings : of ``CoordinatorParameters``.
+    returns, …, series : of ``Estimates``.
+    instruments, …, session_clock : of ``CoordinatorParameters``.
     decisions, …, counts : of ``Rows``.
     """
     return _run_events(
@@ -264,14 +301,18 @@ def run_events(
             positions,
             orders,
             order_times,
+            desk,
+            market_risk,
+            moments,
             books,
             exchange_markets,
             exchange_orders,
             exchange_members,
             exchange_sessions,
         ),
-        CoordinatorParameters(instruments, risk, allocator, shares, venues, venue_index, account_settings),
-        Rows(decisions, order_events, fills, marks, counts),
+        Estimates(returns, covariance, betas, hedge_markets, hedge_work, work, series),
+        CoordinatorParameters(instruments, settings, shares, venues, venue_index, session_clock),
+        Rows(decisions, order_events, fills, marks, risk_events, risk_marks, own_intents, counts),
         events,
         first_event_no,
         intents,

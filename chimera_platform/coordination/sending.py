@@ -6,6 +6,7 @@ from typing import Any
 
 from chimera_platform.execution.order_state import note_cancel, start_order
 from chimera_platform.execution.orders import ROLE_COUNT, append_order_event
+from chimera_platform.execution.quality import start_execution
 from chimera_platform.kernels import kernel
 from chimera_platform.simulation.exchange.messages import send_cancel, send_order
 from chimera_platform.simulation.exchange.records import NEVER
@@ -24,6 +25,7 @@ def transmit_order(
     """Send the order whose terms stand in the slot; it is valid until ``expire_ts`` (ns UTC, NEVER)."""
     market, order, v = state.markets[i], state.orders[i, e, role], parameters.venue_index[i]
     start_order(order)
+    start_execution(order.execution, order.side, order.stop_price, market.bid, market.ask, ts)
     market.is_active = 1
     market.is_at_venue = 1
     send_order(

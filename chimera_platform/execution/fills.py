@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from chimera_platform.execution.orders import ENTRY
 from chimera_platform.execution.records import Liquidity
 from chimera_platform.kernels import kernel
 from chimera_platform.portfolio.exposure import add_committed, committed_by_fill
@@ -70,8 +69,6 @@ def book_trade(
     committed = committed_by_fill(position.committed_nanos, held, order.side, report.lots, order.reserved_per_lot_nanos)
     add_committed(account, market, currency, position, e, committed)
     realised = trade(account, position, order.side, report.lots, report.price, instrument.tick_value_nanos, fee)
-    if role == ENTRY and held == 0:
-        position.exit_ts = ts + position.max_hold_ns
     row = _append_fill(state, output, i, e, order, report, event_no, ts)
     row.cash_nanos = account.cash_nanos - cash + fee
     row.fee_nanos = fee

@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 
 from chimera_platform.execution.order_states import OrderInput, transition_masks
+from chimera_platform.execution.quality import EXECUTION_DTYPE
 from chimera_platform.execution.records import OrderStatus, OrderType
 from chimera_platform.execution.reports import ReportKind
 from chimera_platform.kernels import record_kernel
@@ -87,6 +88,7 @@ ORDER_DTYPE = np.dtype(
         ("decision_ask", "<i8"),  # ticks
         ("gap_start", "<i8", (GAPS_MAX,)),  # lots reported as filled by others' count: [start, end)
         ("gap_end", "<i8", (GAPS_MAX,)),
+        ("execution", EXECUTION_DTYPE),  # how it goes
         ("reason", "<u2"),  # OrderReason it was sent for
         ("cancel_reason", "<u2"),  # OrderReason of the cancel
         ("order_type", "u1"),

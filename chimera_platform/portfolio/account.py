@@ -38,6 +38,9 @@ class AccountSettings(Settings):
         return int(self.starting_equity * 1_000_000_000)
 
 
+CLOSING_COMMAND, CLOSING_BREAKER = 1, 2
+"""Who wants the account flat: a command (the kill switch among them), the circuit breaker."""
+
 ACCOUNT_DTYPE = np.dtype(
     [
         ("starting_nanos", "<i8"),  # cash at the start of the run
@@ -57,10 +60,13 @@ ACCOUNT_DTYPE = np.dtype(
         ("next_order_event_no", "<i8"),
         ("next_fill_no", "<i8"),
         ("next_mark_no", "<i8"),
+        ("next_risk_event_no", "<i8"),
+        ("next_risk_mark_no", "<i8"),
+        ("open_positions", "<i8"),  # (instrument, engine) with a position or a working entry
         ("refused_reports", "<i8"),  # of venues, that contradict what is known or belong to no order
         ("order_time_index", "<i8"),  # oldest entry of the ring of send times
         ("release_no", "<i4"),  # the release in force
         ("fault", "<i4"),  # 0, or the Fault that stops the run
-        ("closing", "u1"),  # 1: no new risk, positions are closed
+        ("closing", "u1"),  # 0, or why there is no new risk and positions are closed: a sum of CLOSING_…
     ]
 )

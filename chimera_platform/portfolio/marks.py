@@ -11,7 +11,7 @@ from chimera_platform.kernels import kernel
 def append_mark(state: Any, parameters: Any, output: Any, i: int, e: int, event_no: int, ts: int) -> None:
     """Append the mark of instrument ``i`` and engine ``e``; its position has been revalued before."""
     account, position = state.account[0], state.positions[i, e]
-    position.next_mark_ts = ts + parameters.account[0].mark_interval_ns
+    position.next_mark_ts = ts + parameters.settings[0].account.mark_interval_ns
     row = output.marks[output.counts[3]]
     output.counts[3] += 1
     row.mark_no = account.next_mark_no

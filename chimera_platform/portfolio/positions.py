@@ -15,11 +15,16 @@ from typing import Any
 
 import numpy as np
 
+from chimera_platform.execution.exit_plan import EXIT_PLAN_FIELDS
 from chimera_platform.kernels import kernel
 from chimera_platform.portfolio.account import MAX_NOTIONAL_NANOS
 
 MAX_POSITION_LOTS = (1 << 31) - 1
 """Most lots in one position: keeps the product of two lot counts inside int64."""
+
+
+NEVER_TRADED = -(1 << 61)
+"""Time of the last intent before there was one, ns: any time less this stays inside int64."""
 
 
 class Fault(IntEnum):
@@ -45,12 +50,13 @@ POSITION_DTYPE = np.dtype(
         ("committed_nanos", "<i8"),  # lots held, each at the price at which it was decided; absolute
         ("reserved_nanos", "<i8"),  # of the open entry order: lots it can still fill, at the same price
         ("intent_no", "<i8"),  # the intent that is being carried out
-        ("stop_distance", "<i8"),  # ticks from the average entry price
-        ("target_distance", "<i8"),  # ticks from the average entry price
-        ("max_hold_ns", "<i8"),
-        ("exit_ts", "<i8"),  # ns UTC of the time exit; set by the first fill
         ("next_mark_ts", "<i8"),  # ns UTC
-        ("exit_reason", "<i8"),  # OrderReason once an exit was decided, until the position is closed
+        ("flat_net_nanos", "<i8"),  # realised less fees when the position was last flat
+        ("most_committed_nanos", "<i8"),  # since then
+        ("bought_ts", "<i8"),  # ns UTC of the last approved intent to buy; NEVER_TRADED before
+        ("sold_ts", "<i8"),  # ns UTC of the last approved intent to sell
+        ("is_engaged", "<i8"),  # 1: counted among the account's open positions: held, or an entry works
+        *EXIT_PLAN_FIELDS,
     ]
 )
 

@@ -13,7 +13,7 @@ import numpy as np
 from chimera_platform.configuration import Configuration
 from chimera_platform.coordination.loop import ROWS_PER_EVENT
 from chimera_platform.coordination.state import new_rows
-from chimera_platform.coordinator import Coordinator, CoordinatorOutput, fault_error, require_progress
+from chimera_platform.coordinator import Coordinator, CoordinatorOutput, fault_error, require_progress, with_own
 from chimera_platform.decision_path import DecisionPath
 from chimera_platform.engines.step import EngineArrays, SymbolEngines, new_engine_arrays, writable
 from chimera_platform.execution.records import INTENT_DTYPE
@@ -95,18 +95,18 @@ class FusedPath(DecisionPath):
         while True:
             before = event
             event, written, fault = run_fused(
-                *coordinator.state, *coordinator.parameters, *self._rows, self._arrays.parameters,
-                self._arrays.states, self._said, self._vector, self._inputs, nodes, roots, intents,
+                *coordinator.state, *coordinator.estimates, *coordinator.parameters, *self._rows,
+                self._arrays.parameters, self._arrays.states, self._said, self._vector, self._inputs, nodes, roots, intents,
                 self._market.paths, self._market.samples, events, first_event_no, event,
             )  # fmt: skip
             if fault:
                 raise fault_error(fault, events, event)
             counts = [written, *self._rows.counts.tolist()]
-            tables = (intents, *self._rows[:4])
+            tables = (intents, *self._rows[:-1])
             parts.append([_first_rows(rows, n) for rows, n in zip(tables, counts, strict=True)])
             if event == len(events):
                 joined = parts[0] if len(parts) == 1 else [_joined(pieces) for pieces in zip(*parts, strict=True)]
-                return CoordinatorOutput(*joined)
+                return CoordinatorOutput(with_own(joined[0], joined[-1]), *joined[1:-1])
             require_progress(event - before, len(self._rows.orders))
 
 

@@ -11,9 +11,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from chimera_platform.coordination.desk import Estimates
 from chimera_platform.coordination.entries import handle_intent
 from chimera_platform.coordination.loop import coordinate_after, coordinate_before, has_room
-from chimera_platform.coordination.state import CoordinatorParameters, CoordinatorState, Rows
+from chimera_platform.coordination.parameters import CoordinatorParameters
+from chimera_platform.coordination.state import CoordinatorState, Rows
 from chimera_platform.engines.event_loop import look_at_event, write_due
 from chimera_platform.engines.interface import INTENTS_PER_EVENT_MAX
 from chimera_platform.kernels import record_kernel
@@ -25,6 +27,7 @@ from chimera_platform.portfolio.positions import FAULT_INSTRUMENT
 @record_kernel
 def _run_fused(
     state: Any,
+    estimates: Any,
     parameters: Any,
     output: Any,
     engine_parameters: Any,
@@ -47,7 +50,7 @@ def _run_fused(
 
     Parameters
     ----------
-    state, parameters, output : see :mod:`chimera_platform.coordination.state`.
+    state, estimates, parameters, output : see :mod:`chimera_platform.coordination`'s state, desk and parameters.
     engine_parameters, engine_states : PARAMETERS_DTYPE and STATE_DTYPE arrays by instrument_id.
     said, vector, inputs : to work in: DETECTIONS_DTYPE (1,), f8 (features,), f8 (model inputs,).
     nodes, roots : of the model in force.
@@ -72,7 +75,7 @@ def _run_fused(
             break
         event_no = first_event_no + n
         book, ts = state.books[i], event.ts_event
-        coordinate_before(state, parameters, output, book, event, event_no)
+        coordinate_before(state, parameters, estimates, output, book, event, event_no)
         apply_event(book, event)
         coordinate_after(state, parameters, output, book, event, event_no)
         if is_observed:
@@ -85,7 +88,7 @@ def _run_fused(
                 intents, rows,
             )  # fmt: skip
             for k in range(before, rows):
-                handle_intent(state, parameters, output, intents[k], event_no, ts)
+                handle_intent(state, parameters, output, intents[k], event_no, ts, event.ts_recv - ts)
         n += 1
         if account.fault != 0:
             break
@@ -100,22 +103,34 @@ def run_fused(
     positions: Any,
     orders: Any,
     order_times: Any,
+    desk: Any,
+    market_risk: Any,
+    moments: Any,
     books: Any,
     exchange_markets: Any,
     exchange_orders: Any,
     exchange_members: Any,
     exchange_sessions: Any,
+    returns: Any,
+    covariance: Any,
+    betas: Any,
+    hedge_markets: Any,
+    hedge_work: Any,
+    work: Any,
+    series: Any,
     instruments: Any,
-    risk: Any,
-    allocator: Any,
+    settings: Any,
     shares: Any,
     venues: Any,
     venue_index: Any,
-    account_settings: Any,
+    session_clock: Any,
     decisions: Any,
     order_events: Any,
     fills: Any,
     marks: Any,
+    risk_events: Any,
+    risk_marks: Any,
+    own_intents: Any,
     counts: Any,
     engine_parameters: Any,
     engine_states: Any,
@@ -136,7 +151,8 @@ def run_fused(
     Parameters
     ----------
     account, …, exchange_sessions : of ``CoordinatorState``.
-    instruments, …, account_settings : of ``CoordinatorParameters``.
+    returns, …, series : of ``Estimates``.
+    instruments, …, session_clock : of ``CoordinatorParameters``.
     decisions, …, counts : of ``Rows``.
     """
     return _run_fused(
@@ -147,14 +163,18 @@ def run_fused(
             positions,
             orders,
             order_times,
+            desk,
+            market_risk,
+            moments,
             books,
             exchange_markets,
             exchange_orders,
             exchange_members,
             exchange_sessions,
         ),
-        CoordinatorParameters(instruments, risk, allocator, shares, venues, venue_index, account_settings),
-        Rows(decisions, order_events, fills, marks, counts),
+        Estimates(returns, covariance, betas, hedge_markets, hedge_work, work, series),
+        CoordinatorParameters(instruments, settings, shares, venues, venue_index, session_clock),
+        Rows(decisions, order_events, fills, marks, risk_events, risk_marks, own_intents, counts),
         engine_parameters,
         engine_states,
         said,
