@@ -174,6 +174,15 @@ def test_the_larger_the_confidence_asked_for_the_smaller_the_hedge_in_a_loosely_
     assert sizes[0] >= 30 and sizes[2] < sizes[1] < sizes[0] and sizes[-1] == 0
 
 
+def test_what_is_not_yet_known_of_a_correlation_counts_against_the_hedge() -> None:
+    sizes = []
+    for feared in (0.0, 0.5, 1.0):
+        its = pair_desk(0.95, samples=60, hedge_size_ratio=1.0)
+        its.covariance["unseen_correlation"] = feared
+        sizes.append(abs(its.plan()[1]))
+    assert sizes[0] > sizes[1] > sizes[2] > 0
+
+
 def test_of_two_estimates_of_a_beta_the_more_careful_counts() -> None:
     names: dict[str, Any] = {"pairs": (("GOLD", "SILVER"),), "hedge_size_ratio": 1.0}
     unpaired, paired = pair_desk(0.8, hedge_size_ratio=1.0), pair_desk(0.8, **names)
