@@ -1,4 +1,4 @@
-"""What does correlation-aware risk cost at a sample of all mids, a decision, a change of exposure?
+"""What does portfolio risk cost at a sample of all mids, at a decision, at a change of exposure?
 
 Universes of 3 and 300 instruments, all quoted, with exposures in 3 and in 20 of them. ``sample`` is one
 ``sample_returns`` with all covariances, evidence and shrinkage; ``decision`` is risk before, slope, risk of a lot and
