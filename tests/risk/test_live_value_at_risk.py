@@ -124,6 +124,12 @@ def test_samples_with_an_unknown_return_of_a_held_instrument_are_left_out() -> N
     assert one == pytest.approx(expected(returns[:, 0] * 0.1, 0.95), rel=1e-12)
 
 
+def test_what_is_held_at_an_unknown_price_risks_an_unknown_amount() -> None:
+    live = Live(2)
+    live.note(np.random.default_rng(SEED).normal(0.0, 1e-3, (50, 2)))
+    assert all(math.isnan(figure) for figure in live.measure([1e5, math.nan], 1e6).values())
+
+
 def test_a_sample_without_any_return_is_none() -> None:
     returns = np.random.default_rng(SEED).normal(0.0, 1e-3, (130, 2))
     live, other = Live(2), Live(2)
