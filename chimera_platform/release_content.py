@@ -14,19 +14,21 @@ import numpy as np
 from chimera_platform.configuration import Configuration, with_parameters
 from chimera_platform.engines.order_flow.parameters import ORDER_FLOW_SECTIONS
 from chimera_platform.errors import ChimeraError, ReleaseError
-from chimera_platform.execution.records import Engine
-from chimera_platform.learning.model_inputs import MODEL_INPUT_COUNT, MODEL_INPUT_NAMES
-from chimera_platform.learning.trees import Trees
+from chimera_platform.execution.records import SIGNAL_ENGINES
+from chimera_platform.learning.model_inputs import MODEL_INPUT_NAMES
+from chimera_platform.learning.target_inputs import TARGET_INPUT_NAMES
+from chimera_platform.learning.trees import CLASSIFIER, QUANTILE_REGRESSOR, Trees
 from chimera_platform.release_microprice import parse_microprice
 
 FORMAT = 1
 PARAMETER_SECTIONS = ("hft", "structure", *ORDER_FLOW_SECTIONS)
 """The settings sections that a release may override: the engines' own, never risk limits or the account."""
 
-ENGINE_NAMES = tuple(engine.name.lower() for engine in Engine)
+ENGINE_NAMES = tuple(engine.name.lower() for engine in SIGNAL_ENGINES)
+"""The engines whose share of capital a release weighs; hedges have no weight but their own share of the account."""
 MODEL_BYTES_MAX = 64 * 2**20
 PARAMETERS, WEIGHTS, MODEL, MANIFEST = "parameters.json", "weights.json", "model.json", "manifest.json"
-MICROPRICE = "microprice.json"
+MICROPRICE, TARGET_MODEL = "microprice.json", "target_model.json"
 
 
 @dataclass(frozen=True)
@@ -37,12 +39,13 @@ class Release:
     ----------
     id : content address, 32 lower-case hex digits.
     parameters : settings section → key → value, overriding the configuration's.
-    weights : engine name in lower case → weight in [0, 1].
+    weights : engine name in lower case → weight in [0, 1]; one that is not named keeps weight 1.
     trees : the signal model, or None for 'take every intent'.
     threshold : an intent whose score is below it is refused, [0, 1]; without meaning where there is no model.
     manifest : the manifest as stored: ``format``, ``threshold``, ``model_inputs``, ``files``, and where it all came
         from (``warehouse_snapshot``, ``trained_days``, ``run_ids``, ``validation``, ``gates``, …).
     microprice : symbol → its fitted microprice, shape (1,), ``MICROPRICE_DTYPE``; others are unfitted.
+    target_trees : the target model, or None for 'the engines' own targets'.
     """
 
     id: str
@@ -52,6 +55,7 @@ class Release:
     threshold: float
     manifest: dict[str, Any]
     microprice: dict[str, np.ndarray[Any, Any]] = field(default_factory=dict, compare=False)
+    target_trees: Trees | None = field(default=None, compare=False)
 
 
 def canonical_json(value: Any) -> bytes:
@@ -75,7 +79,7 @@ def manifest_files(manifest: bytes, where: str) -> dict[str, dict[str, Any]]:
         names = set(files)
     except (ValueError, KeyError, TypeError) as error:
         raise ReleaseError(f"{where}: manifest.json is not a release's manifest: {error!r}") from None
-    if not {PARAMETERS, WEIGHTS} <= names <= {PARAMETERS, WEIGHTS, MODEL, MICROPRICE}:
+    if not {PARAMETERS, WEIGHTS} <= names <= {PARAMETERS, WEIGHTS, MODEL, MICROPRICE, TARGET_MODEL}:
         raise ReleaseError(f"{where}: manifest.json lists {sorted(names)}; a release has other files")
     return files
 
@@ -92,24 +96,33 @@ def parse_release(release_id: str, files: Mapping[str, bytes], where: str) -> Re
     _check_weights(weights, where)
     if not 0.0 <= threshold <= 1.0:
         raise ReleaseError(f"{where}: threshold is {threshold}; expected a number in [0, 1]")
-    trees = None
-    if MODEL in files:
-        if manifest["model_inputs"] != list(MODEL_INPUT_NAMES):
-            raise ReleaseError(f"{where}: its model was trained on other inputs than this version feeds: train anew")
-        trees = _parse_model(files[MODEL], where)
+    trees = _parse_model(files, MODEL, manifest["model_inputs"], MODEL_INPUT_NAMES, CLASSIFIER, where)
+    read = manifest.get("target_inputs")
+    target_trees = _parse_model(files, TARGET_MODEL, read, TARGET_INPUT_NAMES, QUANTILE_REGRESSOR, where)
     microprice = {}
     if MICROPRICE in files:
         microprice = parse_microprice(files[MICROPRICE], f"{where}: {MICROPRICE}")
-    return Release(release_id, parameters, weights, trees, threshold, manifest, microprice)
+    return Release(release_id, parameters, weights, trees, threshold, manifest, microprice, target_trees)
 
 
-def _parse_model(data: bytes, where: str) -> Trees:
+def _parse_model(
+    files: Mapping[str, bytes], name: str, trained_on: object, inputs: tuple[str, ...], objective: str, where: str
+) -> Trees | None:
+    """Return the model in the file ``name``, None where the release has none.
+
+    ``trained_on``: the inputs that the manifest names; ``inputs``: those that this version feeds.
+    """
+    if name not in files:
+        return None
+    if trained_on != list(inputs):
+        raise ReleaseError(f"{where}: {name} was trained on other inputs than this version feeds: train anew")
+    data = files[name]
     if len(data) > MODEL_BYTES_MAX:
-        raise ReleaseError(f"{where}: model.json has {len(data):,} bytes; at most {MODEL_BYTES_MAX:,} are allowed")
-    trees = Trees.from_xgboost_json(data, f"{where}: model.json")
-    if trees.feature_count != MODEL_INPUT_COUNT or trees.feature_names not in ((), MODEL_INPUT_NAMES):
+        raise ReleaseError(f"{where}: {name} has {len(data):,} bytes; at most {MODEL_BYTES_MAX:,} are allowed")
+    trees = Trees.from_xgboost_json(data, f"{where}: {name}", objective)
+    if trees.feature_count != len(inputs) or trees.feature_names not in ((), inputs):
         names = ", ".join(trees.feature_names) or f"{trees.feature_count} inputs"
-        raise ReleaseError(f"{where}: model.json reads {names}; expected {', '.join(MODEL_INPUT_NAMES)}")
+        raise ReleaseError(f"{where}: {name} reads {names}; expected {', '.join(inputs)}")
     return trees
 
 

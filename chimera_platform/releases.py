@@ -1,10 +1,10 @@
 """Releases: what batch work hands to the running flow (architecture rule 3).
 
-A release is an immutable folder named after its content: ``parameters.json``, ``weights.json``, ``model.json``
-(where there is a model), ``microprice.json`` (where microprices are fitted) and ``manifest.json``, which holds the
-hash of each file, the model's threshold and where everything came from. The release's id is the first 32 hex digits
-of the manifest's SHA-256, so nothing in the folder can change without the id betraying it. ``CURRENT`` names the
-promoted one and is swapped atomically; ``promotions.jsonl`` says when and why.
+A release is an immutable folder named after its content: ``parameters.json``, ``weights.json``, ``model.json`` and
+``target_model.json`` (where there are such models), ``microprice.json`` (where microprices are fitted) and
+``manifest.json``, which holds the hash of each file, the model's threshold and where everything came from. The
+release's id is the first 32 hex digits of the manifest's SHA-256, so nothing in the folder can change without the id
+betraying it. ``CURRENT`` names the promoted one and is swapped atomically; ``promotions.jsonl`` says when and why.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from typing import Any
 
 from chimera_platform.errors import ReleaseError
 from chimera_platform.learning.model_inputs import MODEL_INPUT_NAMES
+from chimera_platform.learning.target_inputs import TARGET_INPUT_NAMES
 from chimera_platform.release_content import (
     FORMAT,
     MANIFEST,
@@ -32,6 +33,7 @@ from chimera_platform.release_content import (
     MODEL,
     PARAMETER_SECTIONS,
     PARAMETERS,
+    TARGET_MODEL,
     WEIGHTS,
     Release,
     canonical_json,
@@ -78,6 +80,7 @@ class ReleaseStore:
         threshold: float,
         manifest: Mapping[str, Any],
         microprice: Tables | None = None,
+        target_json: bytes | None = None,
     ) -> Release:
         """Write a release and return it; the same content gives the same id and is written once.
 
@@ -89,6 +92,7 @@ class ReleaseStore:
         threshold : [0, 1].
         manifest : provenance (warehouse snapshot, trained days, run ids, validation report, gates): JSON values.
         microprice : symbol → fitted table (``MICROPRICE_DTYPE``, shape (1,)); symbols not named are unfitted.
+        target_json : XGBoost's JSON model over :data:`TARGET_INPUT_NAMES`, or None.
 
         Raises
         ------
@@ -100,12 +104,16 @@ class ReleaseStore:
             files[MODEL] = model_json
         if microprice:
             files[MICROPRICE] = canonical_json(microprice_values(microprice))
+        if target_json is not None:
+            files[TARGET_MODEL] = target_json
         own = {
             "format": FORMAT,
             "threshold": float(threshold),
             "model_inputs": list(MODEL_INPUT_NAMES) if model_json is not None else [],
             "files": {name: {"sha256": sha256(data), "bytes": len(data)} for name, data in files.items()},
         }
+        if target_json is not None:
+            own["target_inputs"] = list(TARGET_INPUT_NAMES)
         if own.keys() & manifest.keys():
             raise ReleaseError(f"a release's provenance cannot set {', '.join(sorted(own.keys() & manifest.keys()))}")
         files[MANIFEST] = canonical_json({**manifest, **own})
@@ -130,6 +138,10 @@ class ReleaseStore:
     def model_json(self, release_id: str) -> bytes | None:
         """Return the verified bytes of a release's model, None where it has none."""
         return self._verified(release_id).get(MODEL)
+
+    def target_json(self, release_id: str) -> bytes | None:
+        """Return the verified bytes of a release's target model, None where it has none."""
+        return self._verified(release_id).get(TARGET_MODEL)
 
     def take_over(self, release_id: str, other: ReleaseStore) -> None:
         """Copy a release from another store, verified; nothing happens where it is already here (a replay's need)."""
@@ -280,7 +292,7 @@ class ReleaseStore:
 def release_loader(store: ReleaseStore, use_model: bool = True) -> Callable[[str], Release | None]:
     """Return a loader from release id to verified release; the empty id is the built-in defaults, None.
 
-    With ``use_model`` False the release's model is left out; its parameters and weights still count.
+    With ``use_model`` False the release's models are left out; its parameters and weights still count.
     """
 
     @functools.lru_cache(maxsize=8)
@@ -288,7 +300,7 @@ def release_loader(store: ReleaseStore, use_model: bool = True) -> Callable[[str
         if not release_id:
             return None
         release = store.load(release_id)
-        return release if use_model else replace(release, trees=None)
+        return release if use_model else replace(release, trees=None, target_trees=None)
 
     return load
 

@@ -26,7 +26,8 @@ from chimera_platform.engines.timeframes import TIMEFRAMES_DTYPE, TimeframeSetti
 from chimera_platform.execution.records import Engine
 from chimera_platform.kernels import kernel
 from chimera_platform.learning.model_inputs import model_inputs
-from chimera_platform.learning.trees import score_row
+from chimera_platform.learning.target_inputs import TARGET_INPUT_COUNT, target_inputs
+from chimera_platform.learning.trees import margin_of_row, score_row
 from chimera_platform.market.book import (
     apply_event,
     best_ask,
@@ -74,6 +75,9 @@ PARAMETERS_DTYPE = np.dtype(
         ("base_margin", "<f8"),  # of the model, log-odds
         ("threshold", "<f8"),  # of the model; NaN where there is none
         ("has_model", "<i8"),  # 1: score intents
+        ("target_base", "<f8"),  # of the target model, stops
+        ("has_target_model", "<i8"),  # 1: predict moves
+        ("model_trees", "<i8"),  # of the signal model; the target model's follow in the same arrays
         ("release_no", "<i8"),
     ],
     align=True,
@@ -227,7 +231,10 @@ def _follow_bars(params: Any, state: Any, book: Any, event: Any) -> None:
 
 @kernel
 def _finish_intents(params: Any, regime: Any, inputs: Any, nodes: Any, roots: Any, intents: Any) -> None:
-    """Give new intents regime and release number and, where it has a model, their score and its threshold."""
+    """Give new intents regime and release number and what the release's models say, where it has any.
+
+    Both models' trees stand in one array, those of the signal model first.
+    """
     for k in range(intents.shape[0]):
         intent = intents[k]
         intent.release_no = params.release_no
@@ -235,5 +242,10 @@ def _finish_intents(params: Any, regime: Any, inputs: Any, nodes: Any, roots: An
             intent.regime = regime.regime
         if params.has_model:
             model_inputs(intent, inputs)
-            intent.model_score = score_row(nodes, roots, params.base_margin, inputs)
+            intent.model_score = score_row(nodes, roots[: params.model_trees], params.base_margin, inputs)
             intent.model_threshold = params.threshold
+        if params.has_target_model:
+            reads = np.empty(TARGET_INPUT_COUNT)
+            target_inputs(intent, reads)
+            stops = margin_of_row(nodes, roots[params.model_trees :], params.target_base, reads)
+            intent.predicted_move = stops * intent.stop_distance

@@ -15,7 +15,8 @@ from chimera_platform.engines.timeframes import new_timeframes
 from chimera_platform.errors import DataError, ReleaseError
 from chimera_platform.execution.records import INTENT_DTYPE
 from chimera_platform.learning.model_inputs import MODEL_INPUT_COUNT, MODEL_INPUT_NAMES
-from chimera_platform.learning.trees import NODE_DTYPE, Trees
+from chimera_platform.learning.target_inputs import TARGET_INPUT_NAMES
+from chimera_platform.learning.trees import NODE_DTYPE, Trees, joined_trees
 from chimera_platform.market.book import (
     new_books,
     pack_book,
@@ -98,7 +99,7 @@ class SymbolEngines:
 
     @property
     def trees(self) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-        """Nodes and roots of the model of the release in force, none of either where it has none."""
+        """Nodes and roots of the models of the release in force, the signal model's first; none where it has none."""
         return self._nodes, self._roots
 
     def check_release(self, release: Release | None) -> Configuration:
@@ -107,14 +108,16 @@ class SymbolEngines:
         Raises
         ------
         ReleaseError
-            If its model does not read :data:`MODEL_INPUT_NAMES`.
+            If its models do not read :data:`MODEL_INPUT_NAMES` and :data:`TARGET_INPUT_NAMES`.
         ConfigurationError
             If one of its parameters is unknown or out of bounds.
         """
         if release is None:
             return self._configuration
         if release.trees is not None:
-            _require_model_inputs(release.trees, release.id)
+            _require_inputs(release.trees, MODEL_INPUT_NAMES, f"release {release.id}: its model")
+        if release.target_trees is not None:
+            _require_inputs(release.target_trees, TARGET_INPUT_NAMES, f"release {release.id}: its target model")
         return with_parameters(self._configuration, release.parameters)
 
     def apply_release(self, release: Release | None, release_no: int) -> None:
@@ -124,6 +127,7 @@ class SymbolEngines:
         """
         configuration = self.check_release(release)
         trees = None if release is None else release.trees
+        target_trees = None if release is None else release.target_trees
         parameters = self._parameters
         parameters["hft"], parameters["structure"] = to_record(configuration.hft), to_record(configuration.structure)
         parameters["order_flow"] = order_flow_parameters(configuration)
@@ -132,8 +136,10 @@ class SymbolEngines:
         parameters["has_model"] = trees is not None
         parameters["threshold"] = np.nan if release is None or trees is None else release.threshold
         parameters["base_margin"] = 0.0 if trees is None else trees.base_margin
-        self._nodes = np.zeros(0, NODE_DTYPE) if trees is None else trees.nodes
-        self._roots = np.zeros(0, np.int64) if trees is None else trees.roots
+        parameters["target_base"] = 0.0 if target_trees is None else target_trees.base_margin
+        parameters["has_target_model"] = target_trees is not None
+        parameters["model_trees"] = 0 if trees is None else len(trees.roots)
+        self._nodes, self._roots = joined_trees([each for each in (trees, target_trees) if each is not None])
 
     def run(
         self, events: np.ndarray[Any, Any], first_event_no: int, positions: np.ndarray[Any, Any] | None = None
@@ -222,8 +228,7 @@ def writable(events: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     return events if flags.c_contiguous and flags.writeable else np.array(events)
 
 
-def _require_model_inputs(trees: Trees, release_id: str) -> None:
-    names = trees.feature_names or MODEL_INPUT_NAMES
-    if trees.feature_count != MODEL_INPUT_COUNT or tuple(names) != MODEL_INPUT_NAMES:
+def _require_inputs(trees: Trees, inputs: tuple[str, ...], which: str) -> None:
+    if trees.feature_count != len(inputs) or (trees.feature_names or inputs) != inputs:
         found = ", ".join(trees.feature_names) or f"{trees.feature_count} columns without names"
-        raise ReleaseError(f"release {release_id}: its model reads {found}; expected {', '.join(MODEL_INPUT_NAMES)}")
+        raise ReleaseError(f"{which} reads {found}; expected {', '.join(inputs)}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from pydantic import Field
@@ -20,6 +20,20 @@ class SplitSettings(Settings):
 
     validation_share: float = Field(0.25, gt=0.0, lt=0.9, description="of the examples before the test period")
     test_share: float = Field(0.25, gt=0.0, lt=0.9, description="of the examples, where all are of one day")
+
+
+class InTime(Protocol):
+    """Examples that stand in time order and know the market for a while."""
+
+    @property
+    def ts(self) -> np.ndarray[Any, Any]:
+        """Decision times, ns UTC, shape (n,)."""
+
+    @property
+    def horizon_end(self) -> np.ndarray[Any, Any]:
+        """Up to where the labels know the market, ns UTC, shape (n,)."""
+
+    def __len__(self) -> int: ...
 
 
 @dataclass(frozen=True)
@@ -114,18 +128,32 @@ def split(examples: Examples, settings: SplitSettings | None = None) -> Split:
 
     An example whose label knows the market beyond the start of the next period is left out (purged).
     """
+    train, validation, test = split_rows(examples.ts, examples.horizon_end, settings)
+    return Split(examples[train], examples[validation], examples[test])
+
+
+def split_rows(
+    ts: np.ndarray[Any, Any], horizon_end: np.ndarray[Any, Any], settings: SplitSettings | None = None
+) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """Return the rows of the three periods that :func:`split` speaks of: to train, to validate, to test.
+
+    Parameters
+    ----------
+    ts, horizon_end : int64, shape (n,), ns UTC: decision times in order, and up to where each label knows the market.
+    """
     settings = settings or SplitSettings.model_validate({})
-    if not len(examples):
-        return Split(examples, examples, examples)
-    day = examples.ts // NS_PER_DAY
+    none = np.zeros(0, np.int64)
+    if not len(ts):
+        return none, none, none
+    day = ts // NS_PER_DAY
     if day[0] != day[-1]:
         test_from = int(day[-1] * NS_PER_DAY)
     else:
-        test_from = int(examples.ts[int(len(examples) * (1.0 - settings.test_share))])
-    before = examples[(examples.ts < test_from) & (examples.horizon_end < test_from)]
-    test = examples[examples.ts >= test_from]
+        test_from = int(ts[int(len(ts) * (1.0 - settings.test_share))])
+    before = np.flatnonzero((ts < test_from) & (horizon_end < test_from))
+    test = np.flatnonzero(ts >= test_from)
     if not len(before):
-        return Split(before, before, test)
-    validation_from = int(before.ts[int(len(before) * (1.0 - settings.validation_share))])
-    train = before[(before.ts < validation_from) & (before.horizon_end < validation_from)]
-    return Split(train, before[before.ts >= validation_from], test)
+        return before, before, test
+    validation_from = int(ts[before[int(len(before) * (1.0 - settings.validation_share))]])
+    is_trained_on = (ts[before] < validation_from) & (horizon_end[before] < validation_from)
+    return before[is_trained_on], before[ts[before] >= validation_from], test

@@ -51,6 +51,10 @@ LABEL_DTYPE = np.dtype(
         ("fee_nanos", "<i8"),  # of entry and exit of one lot
         ("net_nanos", "<i8"),  # gross - fees
         ("net_bps", "<f8"),  # net over the entry notional, 1e-4; NaN without a label
+        (
+            "best_move",
+            "<i8",
+        ),  # ticks: largest profit on the way to its stop or its time; -1 without a label
         ("outcome", "u1"),  # LabelOutcome
         ("won", "u1"),  # 1: net profit above 0
     ],
@@ -107,6 +111,24 @@ def _exit_of(side: int, entry: int, stop: int, target: int, deadline: int, quote
 
 
 @kernel
+def _best_move(side: int, entry: int, stop: int, deadline: int, quotes: Any, at: int) -> int:
+    """Return how far the closing price went beyond the entry, ticks, at least 0, before ``stop`` or the deadline.
+
+    Walks as :func:`_exit_of` does, but goes on beyond the target: how far the market would have carried the trade.
+    """
+    best, i = 0, at + 1
+    while i < quotes.shape[0] and quotes[i].ts_event <= deadline:
+        price = quotes[i].bid_price if side > 0 else quotes[i].ask_price
+        moved = side * (price - entry)
+        if price > 0:
+            if moved <= -stop:
+                break
+            best = max(best, moved)
+        i += 1
+    return best
+
+
+@kernel
 def _label_instrument(intents: Any, quotes: Any, times: Any, end_ns: int, latency_ns: int, spec: Any, out: Any) -> None:
     for n in range(intents.shape[0]):
         intent, label = intents[n], out[n]
@@ -115,6 +137,7 @@ def _label_instrument(intents: Any, quotes: Any, times: Any, end_ns: int, latenc
         label.entry_ts = intent.ts_event + latency_ns
         label.horizon_end_ts = label.entry_ts + intent.max_hold_ns
         label.net_bps = np.nan
+        label.best_move = -1
         if label.horizon_end_ts > end_ns:
             label.outcome = _PASSES_END
             continue
@@ -137,6 +160,7 @@ def _label_instrument(intents: Any, quotes: Any, times: Any, end_ns: int, latenc
         label.net_nanos = label.gross_nanos - label.fee_nanos
         label.net_bps = 1e4 * label.net_nanos / (entry * spec.tick_value_nanos)
         label.won = 1 if label.net_nanos > 0 else 0
+        label.best_move = _best_move(side, entry, intent.stop_distance, label.horizon_end_ts, quotes, at)
 
 
 def label_intents(

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -95,6 +96,19 @@ class Trees:
         if rows.ndim != 2 or rows.shape[1] != self.feature_count:
             raise ReleaseError(f"feature rows of shape {rows.shape}; the model expects (n, {self.feature_count})")
         return rows
+
+
+def joined_trees(models: Sequence[Trees]) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """Return nodes and roots of several models in one array each; the roots stand in the models' order."""
+    nodes, roots, count = [np.zeros(0, NODE_DTYPE)], [np.zeros(0, np.int64)], 0
+    for model in models:
+        moved = model.nodes.copy()
+        for child in ("left", "right", "missing"):
+            moved[child] += np.int32(count)
+        nodes.append(moved)
+        roots.append(model.roots + count)
+        count += len(moved)
+    return np.concatenate(nodes), np.concatenate(roots)
 
 
 @kernel

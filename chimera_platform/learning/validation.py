@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from chimera_platform.learning.dataset import Examples
+from chimera_platform.learning.dataset import Examples, InTime
 from chimera_platform.learning.trees import Trees
 
 
@@ -25,7 +25,7 @@ class Policy:
         return self.trees.predict(examples.inputs) >= self.threshold
 
 
-def block_length(examples: Examples) -> int:
+def block_length(examples: InTime) -> int:
     """Return the bootstrap's block: n^(1/3), or as many examples as share a label's horizon, at most n / 4."""
     n = len(examples)
     overlap = np.searchsorted(examples.ts, examples.horizon_end, side="right") - np.arange(n)

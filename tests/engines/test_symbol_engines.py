@@ -19,7 +19,9 @@ from chimera_platform.engines.step import SymbolEngines
 from chimera_platform.errors import ConfigurationError, DataError, ReleaseError
 from chimera_platform.execution.records import INTENT_DTYPE, Engine
 from chimera_platform.learning.model_inputs import MODEL_INPUT_COUNT, MODEL_INPUT_NAMES, model_input_rows
-from chimera_platform.learning.trees import Trees
+from chimera_platform.learning.target_inputs import TARGET_INPUT_NAMES
+from chimera_platform.learning.target_model import predicted_moves
+from chimera_platform.learning.trees import QUANTILE_REGRESSOR, Trees
 from chimera_platform.market.instruments import Universe, load_instruments
 from chimera_platform.microstructure.feature_names import FEATURE_NAMES
 from chimera_platform.releases import Release
@@ -49,8 +51,20 @@ def model(feature_count: int = MODEL_INPUT_COUNT, names: tuple[str, ...] = MODEL
     return Trees.from_xgboost_json(bytes(booster.save_raw("json")))
 
 
-def release(parameters: dict[str, dict[str, float]] | None = None, trees: Trees | None = None) -> Release:
-    return Release("0" * 32, parameters or {}, {}, trees, 0.6, {})
+def target_model(names: tuple[str, ...] = TARGET_INPUT_NAMES) -> Trees:
+    rng = np.random.default_rng(2)
+    x = rng.normal(0, 0.5, (2000, len(names)))
+    x[rng.random(x.shape) < 0.2] = np.nan
+    data = xgboost.DMatrix(x, rng.exponential(1.0, 2000), feature_names=list(names))
+    parameters = {"objective": QUANTILE_REGRESSOR, "quantile_alpha": 0.5, "max_depth": 3, "nthread": 1}
+    booster = xgboost.train(parameters, data, 30)
+    return Trees.from_xgboost_json(bytes(booster.save_raw("json")), objective=QUANTILE_REGRESSOR)
+
+
+def release(
+    parameters: dict[str, dict[str, float]] | None = None, trees: Trees | None = None, target: Trees | None = None
+) -> Release:
+    return Release("0" * 32, parameters or {}, {}, trees, 0.6, {}, target_trees=target)
 
 
 @pytest.mark.parametrize("name", STREAMS)
@@ -206,6 +220,29 @@ def test_a_releases_model_scores_every_intent_and_filters_none() -> None:
     assert len(np.unique(after["model_score"])) > 10
 
 
+@pytest.mark.parametrize("has_signal_model", [False, True])
+def test_a_releases_target_model_predicts_every_intents_move_beside_a_signal_model_or_alone(
+    has_signal_model: bool,
+) -> None:
+    trees, target = model() if has_signal_model else None, target_model()
+    plain, predicting = engines(), engines()
+    plain.apply_release(release(trees=trees), 3)
+    predicting.apply_release(release(trees=trees, target=target), 3)
+    before, after = plain.run(QUOTES, 0), predicting.run(QUOTES, 0)
+    assert np.isnan(before["predicted_move"]).all()
+    np.testing.assert_array_equal(after["predicted_move"], predicted_moves(target, after))
+    assert len(np.unique(after["predicted_move"])) > 10
+    after["predicted_move"] = before["predicted_move"]
+    assert after.tobytes() == before.tobytes()
+
+
+def test_the_next_release_without_a_target_model_predicts_nothing() -> None:
+    own = engines()
+    own.apply_release(release(target=target_model()), 1)
+    own.apply_release(release(trees=model()), 2)
+    assert np.isnan(own.run(QUOTES, 0)["predicted_move"]).all()
+
+
 def test_a_releases_parameters_change_what_is_wanted() -> None:
     strict, loose = {"hft": {"unsized_ofi_norm_min": 0.9}}, {"hft": {"unsized_ofi_norm_min": 0.1}}
     counts = []
@@ -240,6 +277,11 @@ REFUSED: dict[str, tuple[Callable[[], Release], type[Exception], str]] = {
         lambda: release(trees=replace(model(), feature_names=MODEL_INPUT_NAMES[::-1])),
         ReleaseError,
         "its model reads regime",
+    ),
+    "target model of other names": (
+        lambda: release(target=target_model(TARGET_INPUT_NAMES[::-1])),
+        ReleaseError,
+        "its target model reads stop_spreads",
     ),
 }
 

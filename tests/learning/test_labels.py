@@ -14,6 +14,7 @@ from chimera_platform.learning.labels import LabelOutcome, LabelSettings, is_lab
 from chimera_platform.learning.quotes import QUOTE_CHANGE_DTYPE, QuotePath
 from chimera_platform.market.events import EVENT_DTYPE, EventFlag, EventKind
 from chimera_platform.market.instruments import INSTRUMENT_DTYPE
+from tests.reference.triple_barrier import best_move
 from tests.reference.triple_barrier import label as label_by_definition
 
 SPEC = np.zeros(1, INSTRUMENT_DTYPE)
@@ -85,6 +86,13 @@ def test_an_intent_without_a_market_at_entry_or_exit_has_no_label() -> None:
     assert np.isnan(labels["net_bps"]).tolist() == [True, True, False, True]
 
 
+def test_the_best_move_goes_on_beyond_the_target_and_ends_at_the_stop_or_the_time() -> None:
+    path = [(0, 1000, 1001), (10, 1005, 1006), (20, 1009, 1010), (30, 996, 997), (40, 1050, 1051), (60, 1060, 1061)]
+    rows = [(0, 1, 5, 3, 50), (0, 1, 6, 3, 50), (0, 1, 6, 3, 29), (30, -1, 5, 3, 15), (0, 1, 5, 3, 61)]
+    labels = label_intents(intents_of(rows), quotes_of(path), 60, SPEC, NO_LATENCY)
+    assert labels["best_move"].tolist() == [8, 49, 8, 0, -1]
+
+
 @st.composite
 def markets(draw: st.DrawFn) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any], int]:
     count = draw(st.integers(1, 40))
@@ -121,6 +129,8 @@ def test_labels_equal_the_definition(
         expected = label_by_definition(intent, list(quotes), end, SPEC[0], latency)
         got = (label["outcome"], label["entry_price"], label["exit_price"], label["net_nanos"])
         assert tuple(map(int, got)) == expected
+        expected_move = best_move(intent, list(quotes), latency) if is_labelled(label) else -1
+        assert label["best_move"] == expected_move
 
 
 @given(markets(), st.integers(-500, 500))

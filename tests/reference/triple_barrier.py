@@ -35,3 +35,14 @@ def label(intent: Any, quotes: list[Any], end_ns: int, spec: Any, latency_ns: in
         for p in (entry, price)
     )
     return outcome, entry, price, gross - fees
+
+
+def best_move(intent: Any, quotes: list[Any], latency_ns: int) -> int:
+    """Return the largest profit in ticks, at least 0, of the quotes between the entry and the first one at the stop."""
+    entry_ts, side = int(intent["ts_event"]) + latency_ns, int(intent["side"])
+    sides = ("ask_price", "bid_price") if side > 0 else ("bid_price", "ask_price")
+    entry = int([q for q in quotes if q["ts_event"] <= entry_ts][-1][sides[0]])
+    inside = [q for q in quotes if entry_ts < q["ts_event"] <= entry_ts + int(intent["max_hold_ns"])]
+    moves = [side * (int(q[sides[1]]) - entry) for q in inside if q[sides[1]] > 0]
+    stopped = [k for k, move in enumerate(moves) if move <= -int(intent["stop_distance"])]
+    return max([0, *moves[: stopped[0] if stopped else None]])
