@@ -20,7 +20,7 @@ from chimera_platform.errors import CapacityError, ConfigurationError, ReleaseEr
 from chimera_platform.execution.records import INTENT_DTYPE, DecisionReason, Engine, OrderReason, OrderStatus
 from chimera_platform.market.instruments import Universe
 from chimera_platform.portfolio.account import AccountSettings
-from chimera_platform.risk.governor import RiskSettings
+from chimera_platform.risk.risk_settings import RiskSettings
 from tests.reference.accounting import NaiveAccount
 from tests.reference.coordinator import NaiveCoordinator
 from tests.reference.coordinator_streams import (

@@ -13,7 +13,7 @@ from chimera_platform.market.events import EVENT_DTYPE, EventFlag, EventKind, St
 from chimera_platform.market.instruments import Instrument, Universe
 from chimera_platform.portfolio.account import AccountSettings
 from chimera_platform.risk.allocator import AllocatorSettings
-from chimera_platform.risk.governor import RiskSettings
+from chimera_platform.risk.risk_settings import RiskSettings
 from chimera_platform.simulation.exchange.settings import SelfTradePrevention, VenueSettings
 
 Array = np.ndarray[Any, Any]
