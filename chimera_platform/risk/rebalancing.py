@@ -138,7 +138,8 @@ def rebalance(weights: Any, performances: Any, settings: Any, ts: int) -> int:
         if abs(apart) > settings.min_change:
             step = max(-settings.max_step, min(settings.smoothing * apart, settings.max_step))
             weights.weight[e] = max(weights.lower[e], min(weight + step, weights.upper[e]))
-            changed |= 1 << e
+            if weights.weight[e] != weight:
+                changed |= 1 << e
     if changed != 0:
         weights.rebalancings += 1
     return changed

@@ -170,6 +170,15 @@ def test_weights_converge_to_their_targets_and_then_rest():
     assert not any(changes[100:])
 
 
+def test_weights_rest_even_where_no_change_is_too_small():
+    parameters = record(min_change=0.0, max_step=1e-3, smoothing=0.37)
+    weights = started([0.8] * ENGINE_COUNT, new_performances(ENGINE_COUNT), parameters)
+    found = performances([0.3, -0.2, 0.1], [100, 100, 100], parameters)
+    changes = run(weights, found, parameters, 1_000)
+    assert not any(changes[-100:])
+    assert weights["weight"] == pytest.approx(weights["target"], rel=1e-12)
+
+
 def test_rebalancing_waits_for_each_whole_interval_of_event_time():
     parameters = record(rebalance_interval_seconds=10)
     found = performances([0.3, -0.2, 0.0], [100, 100, 100], parameters)
