@@ -20,12 +20,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numpy as np
-
 from chimera_platform.kernels import kernel
 from chimera_platform.portfolio.positions import MAX_POSITION_LOTS
-
-_TILE = 8  # doubles in a cache line
 
 
 @kernel
@@ -43,8 +39,11 @@ def exposed_lots(net_lots: int, buying_lots: int, selling_lots: int) -> int:
 
 @kernel
 def exposure_nanos(lots: int, mid2: int, tick_value_nanos: int) -> float:
-    """Return signed lots at a mid (in half ticks) in nanos; the sign is that of the lots also at negative prices."""
-    return float(lots) * abs(0.5 * float(mid2)) * float(tick_value_nanos)
+    """Return signed lots at a mid (in half ticks) in nanos; the sign is that of the lots also at negative prices.
+
+    A mid of zero counts as half a tick: what is held is never left out.
+    """
+    return float(lots) * (0.5 * float(max(abs(mid2), 1))) * float(tick_value_nanos)
 
 
 @kernel
@@ -62,45 +61,7 @@ def shrunk_correlation(market_risk: Any, moments: Any, portfolio: Any, i: int, j
 def shrunk_covariance(market_risk: Any, moments: Any, portfolio: Any, i: int, j: int) -> float:
     """Return the shrunken covariance of two instruments' log returns per sample interval."""
     correlation = shrunk_correlation(market_risk, moments, portfolio, i, j)
-    return correlation * market_risk[i].volatility * market_risk[j].volatility
-
-
-@kernel
-def write_covariance(market_risk: Any, moments: Any, portfolio: Any, out: Any) -> None:
-    """Fill ``out``, f8 (instruments, instruments), with the shrunken covariances per sample interval, symmetric.
-
-    Equal to :func:`shrunk_covariance` but for rounding; O(instruments²), for whoever needs the matrix as a whole.
-    """
-    n = out.shape[0]
-    measured, shrunk = np.empty(n), np.empty(n)
-    for i in range(n):
-        volatility = market_risk[i].volatility
-        measured[i] = volatility * market_risk[i].inverse_deviation * math.sqrt(1.0 - portfolio.intensity)
-        shrunk[i] = volatility
-        out[i, i] = volatility * volatility
-    weight = portfolio.intensity * portfolio.mean_correlation
-    for i in range(n):
-        measured_i, shrunk_i, row = measured[i], weight * shrunk[i], moments[i]
-        for j in range(i):
-            out[i, j] = row[j] * (measured_i * measured[j]) + shrunk_i * shrunk[j]
-    for start in range(0, n, _TILE):  # by tiles, as whole columns would leave the cache line by line
-        for i in range(start, n):
-            for j in range(start, min(start + _TILE, i)):
-                out[j, i] = out[i, j]
-
-
-@kernel
-def write_volatilities(market_risk: Any, settings: Any, out: Any) -> None:
-    """Fill ``out``, f8 (instruments,), with the volatilities over the risk horizon."""
-    scale = math.sqrt(settings.horizon_samples)
-    for i in range(out.shape[0]):
-        out[i] = market_risk[i].volatility * scale
-
-
-@kernel
-def effective_samples(portfolio: Any, settings: Any) -> float:
-    """Return how many equally weighted samples the covariances are worth."""
-    return min(float(portfolio.samples), 2.0 / settings.gain - 1.0)
+    return correlation * (market_risk[i].volatility * market_risk[j].volatility)
 
 
 @kernel
@@ -286,17 +247,3 @@ def trade_risk(stop_ticks: int, tick_value_nanos: int, equity_nanos: int) -> flo
     if equity_nanos <= 0:
         return math.inf
     return float(stop_ticks) * float(tick_value_nanos) / float(equity_nanos)
-
-
-@kernel
-def correlation_worst(market_risk: Any, portfolio: Any, settings: Any, equity_nanos: int) -> float:
-    """Return the portfolio's volatility with every correlation at its worst, ``sum |x_i| σ_i``, fraction of equity."""
-    if portfolio.held_count == 0:
-        return 0.0
-    if equity_nanos <= 0:
-        return math.inf
-    total = 0.0
-    for k in range(portfolio.held_count):
-        i = market_risk[k].held
-        total += abs(market_risk[i].exposure) * market_risk[i].volatility
-    return total * math.sqrt(settings.horizon_samples) / float(equity_nanos)

@@ -8,10 +8,11 @@ a tick on a lot:
   v)``;
 - ``volatility_target``: the position's volatility over the risk horizon is ``target_volatility`` of equity;
 - ``kelly``: the fraction that maximises expected log growth, shrunken, times ``kelly_fraction``. Where the release's
-  model gives the chance p of reaching the target first, the bet wins ``b = (t - k) / (s + k)`` times its stake, and
-  loses it at the stop: ``f = p - (1 - p) / b`` of equity at stake. Without a model the engine's own trades count, whose
-  returns on notional have mean m and variance q over n effective trades: ``f = m / q`` of equity as notional. Before
-  ``kelly_min_trades``, and without a model, the fixed fraction.
+  model gives the chance p that the trade ends above its cost, the bet wins ``b = (t - k) / (s + k)`` times its stake,
+  and loses it at the stop: ``f = p - (1 - p) / b`` of equity at stake. A trade that its time ends counts as if it had
+  reached target or stop. Without a model the engine's own trades count, whose returns on notional have mean m and
+  variance q over n effective trades: ``f = m / q`` of equity as notional. Before ``kelly_min_trades``, and without a
+  model, the fixed fraction.
 
 Shrinkage: the edge counts ``n / (n + kelly_prior_trades)``, the posterior mean under a prior of no edge that is worth
 that many trades, and the variance of the estimate adds to that of the trades. An edge that is not above zero at the
@@ -210,7 +211,7 @@ def sized_lots(
     ----------
     settings : SIZING_DTYPE record.
     wanted : lots that the engine asked for.
-    model_score : calibrated chance of reaching the target before the stop; NaN where there is no model.
+    model_score : calibrated chance that the trade ends above its cost; NaN where there is no model.
     stop_ticks, target_ticks : distances from the entry price.
     cost_ticks : of the round trip, see :func:`round_trip_cost_ticks`.
     tick_value_nanos : of one tick on one lot.

@@ -25,7 +25,6 @@ from chimera_platform.risk.covariance import (
     sample_returns,
 )
 from chimera_platform.risk.portfolio_risk import (
-    correlation_worst,
     exposed_lots,
     exposure_nanos,
     feared_correlation,
@@ -37,10 +36,9 @@ from chimera_platform.risk.portfolio_risk import (
     risk_slope,
     set_exposure,
     shrunk_correlation,
+    shrunk_covariance,
     symbol_risk,
     trade_risk,
-    write_covariance,
-    write_volatilities,
 )
 from tests.reference import portfolio_risk as reference
 
@@ -143,15 +141,14 @@ def test_the_variance_is_between_that_of_the_shrunken_covariance_and_that_of_all
     for i, exposure in enumerate(exposures):
         b.set(i, exposure)
     refresh_portfolio(*b)
-    covariance = np.zeros((N, N))
-    write_covariance(b.market_risk, b.moments, b.portfolio, covariance)
+    parts = (b.market_risk, b.moments, b.portfolio)
+    covariance = np.array([[shrunk_covariance(*parts, i, j) for j in range(N)] for i in range(N)])
     at_least = x @ covariance @ x
     worst = float(np.abs(x) @ b.market_risk["volatility"]) ** 2
     assert at_least * (1 - 1e-12) - 1e-12 * worst <= b.portfolio["variance"] <= worst * (1 + 1e-12)
     if unseen == 0.0 and samples == 200 and x[4] == 0.0:  # there is evidence of every pair
         assert b.portfolio["variance"] == pytest.approx(at_least, rel=1e-9, abs=1e-12 * worst)
     horizon_worst = math.sqrt(worst * float(b.settings["horizon_samples"])) / EQUITY
-    assert correlation_worst(b.market_risk, b.portfolio, b.settings, EQUITY) == pytest.approx(horizon_worst)
     assert b.risk() <= horizon_worst * (1 + 1e-12)
 
 
@@ -258,23 +255,19 @@ def test_a_hedge_lowers_the_risk_and_the_same_side_raises_it() -> None:
 
 def test_risk_over_a_horizon_grows_with_its_square_root() -> None:
     day, hour = (book(risk_horizon_ns=h) for h in (86_400_000_000_000, 3_600_000_000_000))
-    volatilities = [np.zeros(N), np.zeros(N)]
-    for b, out in zip((day, hour), volatilities, strict=True):
+    for b in (day, hour):
         b.set(0, 1e15)
-        write_volatilities(b.market_risk, b.settings, out)
     assert day.risk() == pytest.approx(hour.risk() * math.sqrt(24))
-    np.testing.assert_allclose(volatilities[0], volatilities[1] * math.sqrt(24))
-    assert volatilities[0][0] == pytest.approx(day.risk())
+    assert day.lot_risk(0) == pytest.approx(hour.lot_risk(0) * math.sqrt(24))
+    assert day.slope(1, 1) == pytest.approx(hour.slope(1, 1) * 24)
 
 
 @pytest.mark.parametrize("equity", [0, -(10**12)])
 def test_without_equity_every_risk_is_infinite_except_of_nothing(equity: int) -> None:
     b = book()
     assert portfolio_risk(b.portfolio, b.settings, equity) == 0.0
-    assert correlation_worst(b.market_risk, b.portfolio, b.settings, equity) == 0.0
     b.set(0, 1e14)
     assert portfolio_risk(b.portfolio, b.settings, equity) == math.inf
-    assert correlation_worst(b.market_risk, b.portfolio, b.settings, equity) == math.inf
     assert symbol_risk(b.market_risk[0], b.settings, LOT, equity) == math.inf
     assert risk_slope(*b, 1, 1, LOT, equity) == math.inf
     assert trade_risk(10, 10**7, equity) == math.inf
@@ -294,6 +287,10 @@ def test_open_entries_count_as_whichever_of_their_fills_makes_the_larger_positio
     assert lots in (net + buying, net - selling)
 
 
-@pytest.mark.parametrize(("lots", "mid2", "expected"), [(3, 201, 3_015.0), (-3, 201, -3_015.0), (3, -201, 3_015.0)])
-def test_an_exposure_has_the_sign_of_its_lots_also_at_negative_prices(lots: int, mid2: int, expected: float) -> None:
+@pytest.mark.parametrize(
+    ("lots", "mid2", "expected"), [(3, 201, 3_015.0), (-3, 201, -3_015.0), (3, -201, 3_015.0), (3, 0, 15.0)]
+)
+def test_an_exposure_has_the_sign_of_its_lots_also_at_prices_that_are_not_positive(
+    lots: int, mid2: int, expected: float
+) -> None:
     assert exposure_nanos(lots, mid2, 10) == expected
