@@ -62,7 +62,7 @@ class PerformanceTrackingSettings(Settings):
     )
     max_step: float = Field(0.05, gt=0.0, le=10.0, description="largest change of a weight in one rebalancing")
     min_change: float = Field(
-        0.005, ge=0.0, le=1.0, description="a weight that is no further from its target than this stays as it is"
+        0.01, ge=0.0, le=1.0, description="a weight that is no further from its target than this stays as it is"
     )
 
     @model_validator(mode="after")
