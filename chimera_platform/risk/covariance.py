@@ -30,6 +30,7 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import Field, model_validator
 
+from chimera_platform.array_kernels import array_kernel
 from chimera_platform.kernels import kernel
 from chimera_platform.settings import Settings
 
@@ -211,7 +212,7 @@ def log_return(before: float, now: float) -> float:
     return (now - before) / max(abs(before), abs(now))
 
 
-@kernel
+@array_kernel
 def sample_returns(
     market_risk: Any, moments: Any, portfolio: Any, returns: Any, mids: Any, settings: Any, ts: int
 ) -> None:
