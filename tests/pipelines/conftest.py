@@ -46,7 +46,7 @@ def write_journal(workdir: WorkDir, run_id: str = "run", feed: str = FEED, day_c
             break
         output = path.run(inside, first)
         writer.append_events(inside, first)
-        for table in ("intents", "decisions", "orders", "fills", "marks"):
+        for table in ("intents", "decisions", "orders", "fills", "marks", "risk_events", "risk_marks"):
             writer.append(table, getattr(output, table))
         first += len(inside)
     writer.seal_all()
