@@ -22,6 +22,7 @@ from pipelines.fitting_microprices import fit_microprices
 from pipelines.instance import open_instance
 from pipelines.labelling import label_days, unlabelled_days
 from pipelines.quality import inspect_days, judge_again, uninspected_days
+from pipelines.target_training import train_target
 from pipelines.training import build_candidate, last_promotion, promote_candidate, train_challenger, weigh_engines
 from pipelines.warehouse_counts import rows_of
 from warehouse.days import days as journal_days
@@ -124,6 +125,7 @@ def train(workdir: WorkDir, seed: int = 7, progress: Progress | None = None) -> 
     challenger = train_challenger(workdir, seed)
     weigh_engines(workdir)
     fit_microprices(workdir)
+    train_target(workdir, seed)
     build_candidate(workdir)
     promotion = promote_candidate(workdir)
     shown = {k: challenger[k] for k in ("snapshot", "days", "test_days", "examples", "evaluation") if k in challenger}

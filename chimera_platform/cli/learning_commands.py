@@ -74,6 +74,7 @@ def show(
             "parameters": release.parameters,
             "weights": release.weights,
             "model": release.trees is not None,
+            "target_model": release.target_trees is not None,
             "threshold": release.threshold,
             "manifest": release.manifest,
         },

@@ -48,6 +48,8 @@ class Gate(StrEnum):
     WITHIN_BUDGET = "within_budget"
     ENOUGH_TRADES = "enough_trades"
     CHANGES_SOMETHING = "changes_something"
+    PREDICTS_MOVES = "predicts_moves"
+    BETTER_TARGET = "better_target"
 
 
 SENTENCES: dict[Gate, str] = {
@@ -59,6 +61,10 @@ SENTENCES: dict[Gate, str] = {
     Gate.CALIBRATED: "calibration error on unseen days: {value:.3f}, at most {limit:.2f}",
     Gate.WITHIN_BUDGET: "share of the latency and size budget used: {value:.3f}, at most {limit:.0f}",
     Gate.ENOUGH_TRADES: "closed trades behind the engine weights: {value:.0f}, at least {limit:.0f}",
+    Gate.PREDICTS_MOVES: "lower bound of the share by which it predicts moves better than a constant: {value:.4f}, "
+    "above {limit:.0f}",
+    Gate.BETTER_TARGET: "lower bound of the share by which it predicts better than what is in force: {value:.4f}, "
+    "above {limit:.0f}",
     Gate.CHANGES_SOMETHING: "parts that differ from the release in force: {value:.0f}, at least {limit:.0f}",
 }
 
@@ -133,3 +139,32 @@ def model_gates(
         at_most(Gate.CALIBRATED, evaluation.get("calibration_error", nan), settings.calibration_error_max),
         at_most(Gate.WITHIN_BUDGET, budget, 1.0),
     ]
+
+
+def target_gates(
+    evaluation: Mapping[str, Any],
+    train_examples: int,
+    trees: Trees | None,
+    model_bytes: int,
+    settings: GateSettings | None = None,
+) -> list[GateResult]:
+    """Judge a target model by :func:`chimera_platform.learning.target_model.evaluate_target`'s figures.
+
+    What could not be trained (``trees`` None) has no budget to be within; nor is there a gate against what is in force
+    where nothing is.
+    """
+    settings = settings or GateSettings.model_validate({})
+    examples = evaluation.get("examples", 0)
+    enough = min(train_examples / settings.train_examples_min, examples / settings.test_examples_min)
+    low = float(evaluation.get("gain_low", math.nan))
+    results = [
+        at_least(Gate.ENOUGH_EXAMPLES, enough, 1.0),
+        GateResult(Gate.PREDICTS_MOVES, low > 0.0, low, 0.0),
+    ]
+    if "champion_gain_low" in evaluation:
+        than_champion = float(evaluation["champion_gain_low"])
+        results.append(GateResult(Gate.BETTER_TARGET, than_champion > 0.0, than_champion, 0.0))
+    if trees is not None:
+        budget = max(longest_path(trees) / settings.comparisons_max, model_bytes / settings.model_bytes_max)
+        results.append(at_most(Gate.WITHIN_BUDGET, budget, 1.0))
+    return results

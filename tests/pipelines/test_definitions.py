@@ -62,7 +62,7 @@ def test_what_belongs_to_a_day_is_partitioned_by_day(graph: dg.AssetGraph) -> No
 
 def test_every_asset_that_writes_is_in_a_pool_and_writers_of_the_warehouse_in_one() -> None:
     pools = {asset.op.name: asset.op.pool for asset in ASSETS if isinstance(asset, dg.AssetsDefinition)}
-    models = {"models__engine_weights", "models__microprice", "models__signal_model"}
+    models = {"models__engine_weights", "models__microprice", "models__signal_model", "models__target_model"}
     learning = models | {"release__candidate", "release__promoted"}
     assert {name for name, pool in pools.items() if pool == "learning"} == learning
     assert pools.pop("reports__day") == "reports"

@@ -13,7 +13,7 @@ from chimera_platform.errors import DataError, WarehouseError
 from chimera_platform.execution.records import Engine
 from chimera_platform.releases import ReleaseStore
 from chimera_platform.workdir import WorkDir
-from pipelines import training
+from pipelines import training_folder
 from pipelines.instance import open_instance
 from pipelines.run import MaterializeResult, attribute, materialize_all, train
 from warehouse.connection import connect
@@ -148,7 +148,7 @@ def test_a_step_that_breaks_is_reported_with_its_cause(
     result = materialize_all(copy, days=trading_days[:1])
     assert result.failures == ["step models__signal_model failed: chimera_platform.errors.DataError: planted"]
     assert not result.promoted
-    assert not (training.learning_folder(copy) / "promotion.json").exists()
+    assert not (training_folder.learning_folder(copy) / "promotion.json").exists()
 
 
 def test_a_damaged_segment_stops_the_day_and_is_named(journal_copy: WorkDir, trading_days: list[str]) -> None:

@@ -21,7 +21,8 @@ from pipelines.label_check import label_errors
 from pipelines.labelling import label_days, unlabelled_days
 from pipelines.quality import check_results, inspect_days, judge_again, quarantine
 from pipelines.quality_policy import Acceptance, QualityCheck, QualityPolicy, accept, judge, load_policy, policy_file
-from pipelines.training import learning_folder, load_examples, train_challenger
+from pipelines.training import load_examples, train_challenger
+from pipelines.training_folder import learning_folder
 from warehouse.connection import connect
 from warehouse.ingest import ingest
 from warehouse.snapshots import current_snapshot

@@ -15,6 +15,7 @@ from pipelines.microprice_plot import microprice_plot, trials_markdown
 from pipelines.plots import attribution_plot, days_plot, gates_markdown, model_plot, outcomes_plot, weights_plot
 from pipelines.quality import inspect_days
 from pipelines.quality_policy import QualityCheck
+from pipelines.target_training import train_target
 from pipelines.training import train_challenger, weigh_engines
 
 
@@ -144,6 +145,33 @@ def signal_model(work: WorkDirResource) -> dg.MaterializeResult:
         metadata["refusal"] = result["refusal"]
     else:
         metadata["plots"] = model_plot(result)
+    return dg.MaterializeResult(metadata=metadata)
+
+
+@dg.asset(
+    key=["models", "target_model"],
+    group_name="models",
+    deps=[["learning", "labelled_intents"], ["learning", "data_quality"], ["staging", "intents"]],
+    pool=LEARNING_POOL,
+    kinds={"xgboost"},
+    description="How far the market carries a trade before its stop or its time, in multiples of the stop: shipped "
+    "where it predicts the last day's moves better than a constant does.",
+)
+def target_model(work: WorkDirResource) -> dg.MaterializeResult:
+    """Train and judge; a refusal is a result, not a failure."""
+    result = train_target(work.workdir)
+    evaluation = result.get("evaluation", {})
+    metadata: dict[str, Any] = {
+        "accepted": result["accepted"],
+        "snapshot": result["snapshot"],
+        "examples": result["examples"],
+        "gates": gates_markdown(result["gates"]),
+    }
+    metadata |= {
+        name: evaluation[name] for name in ("loss", "loss_constant", "gain_low", "reached") if name in evaluation
+    }
+    if "refusal" in result:
+        metadata["refusal"] = result["refusal"]
     return dg.MaterializeResult(metadata=metadata)
 
 

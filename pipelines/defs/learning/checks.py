@@ -7,6 +7,7 @@ import dagster as dg
 from pipelines.attribution_check import attribution_errors
 from pipelines.defs.resources import WorkDirResource
 from pipelines.label_check import label_errors
+from pipelines.prediction_check import prediction_errors
 from pipelines.quality import check_results
 from pipelines.quality_policy import SENTENCES
 from pipelines.reconciliation import reconcile, reconciliation_checks
@@ -80,6 +81,28 @@ def features_equal_recomputed(context: dg.AssetCheckExecutionContext, work: Work
     return dg.AssetCheckResult(
         passed=errors.features_differ == 0,
         metadata={"intents": errors.intents, "differ": errors.features_differ, "first": errors.first_difference},
+    )
+
+
+@dg.asset_check(
+    asset=["staging", "intents"],
+    name="predictions_equal_recomputed",
+    blocking=True,
+    additional_deps=[["staging", "releases"]],
+    description="What the releases' models said of each intent equals what they say of its row: no skew.",
+)
+def predictions_equal_recomputed(context: dg.AssetCheckExecutionContext, work: WorkDirResource) -> dg.AssetCheckResult:
+    """Score the intents again."""
+    errors = prediction_errors(work.workdir, _days(context))
+    return dg.AssetCheckResult(
+        passed=errors.scores_differ + errors.moves_differ == 0,
+        metadata={
+            "intents": errors.intents,
+            "scores_differ": errors.scores_differ,
+            "moves_differ": errors.moves_differ,
+            "first": errors.first_difference,
+            "without_release": errors.without_release,
+        },
     )
 
 

@@ -13,13 +13,14 @@ from pipelines.training import build_candidate, promote_candidate
     group_name="release",
     deps=[
         ["models", "signal_model"],
+        ["models", "target_model"],
         ["models", "engine_weights"],
         ["models", "microprice"],
         ["core", "positions"],
     ],
     pool=LEARNING_POOL,
     kinds={"json"},
-    description="Model, weights and microprices that have earned their place, under their content's hash.",
+    description="Models, weights and microprices that have earned their place, under their content's hash.",
 )
 def candidate(work: WorkDirResource) -> dg.MaterializeResult:
     """Put the candidate together; without anything new there is none."""
@@ -31,6 +32,8 @@ def candidate(work: WorkDirResource) -> dg.MaterializeResult:
             "model": result["model"],
             "weights": result["weights"],
             "microprices": result["microprices"],
+            "target_model": result["target_model"],
+            "target_gates": gates_markdown(result["target_gates"]),
             "promotable": result["promotable"],
             "gates": gates_markdown(result["gates"]),
         }
