@@ -109,7 +109,7 @@ QUALITY_DTYPE = np.dtype(
         ("weight_sum", "<f8"),
         ("score_sum", "<f8"),  # weighted
         ("last_score", "<f8"),  # of the last order
-        ("is_low", "u1"),  # 1: the score is below the threshold, and has not come back yet
+        ("is_low", "<i8"),  # 1: the score is below the threshold, and has not come back yet
     ],
     align=True,
 )
