@@ -39,7 +39,7 @@ def follow_pauses(state: Any, parameters: Any, output: Any, event_no: int, ts: i
     desk, adaptive = state.desk[0], parameters.settings[0].risk_adaptive
     changed = refresh_rejects(desk.rejects, adaptive, ts)
     if changed != 0:
-        append_reject_steps(state, output, changed, event_no, ts)
+        append_reject_steps(state, parameters, output, changed, event_no, ts)
     latency = desk.latency
     if refresh_latency(latency, ts):
         last, threshold = float(latency.last_ns) / NS_IN_MS, adaptive.latency_threshold_ms

@@ -9,6 +9,7 @@ from chimera_platform.execution.orders import ENTRY, EXIT
 from chimera_platform.execution.records import Engine, OrderType
 from chimera_platform.kernels import kernel
 from chimera_platform.market.session_clock import session_at
+from chimera_platform.portfolio.account import CLOSING_COMMAND
 from chimera_platform.portfolio.performance_tracker import effective_trades, return_variance
 from chimera_platform.risk.allocator import fill_caps, is_engaged, lot_notional_nanos
 from chimera_platform.risk.circuit_breaker import breaker_multiplier
@@ -78,7 +79,7 @@ def fill_account_inputs(row: Any, account: Any, desk: Any, order_times: Any, set
     row.reject_step = reject_step_now(desk.rejects, adaptive, e, ts)
     row.breaker = desk.breaker.state
     row.breaker_multiplier = breaker_multiplier(desk.breaker, settings.circuit_breaker)
-    row.is_closing = 1 if account.closing != 0 else 0
+    row.is_closing = 1 if account.closing & CLOSING_COMMAND else 0  # by the breaker: its state says so
     row.value_at_risk = gate_value_at_risk(desk.value_at_risk, settings.value_at_risk)
     row.stress_loss = worst_stress(desk.stress)
     row.portfolio_risk = portfolio_risk(desk.portfolio, settings.covariance, row.equity_nanos)

@@ -22,7 +22,7 @@ from chimera_platform.portfolio.exposure import add_reserved
 from chimera_platform.portfolio.marks import append_mark
 from chimera_platform.portfolio.performance_tracker import note_trade
 from chimera_platform.risk.latency_pause import NS_IN_MS, note_ack
-from chimera_platform.risk.reject_escalation import ACCOUNT, is_fault, note_reject
+from chimera_platform.risk.reject_escalation import ACCOUNT, is_fault, note_reject, reject_score
 from chimera_platform.simulation.exchange.reports_ring import drop_report, has_report, next_report
 
 _TRADE, _CANCEL_REJECTED = int(ReportKind.TRADE), int(ReportKind.CANCEL_REJECTED)
@@ -33,13 +33,15 @@ _QUALITY = int(RiskEventKind.QUALITY)
 
 
 @kernel
-def append_reject_steps(state: Any, output: Any, changed: int, event_no: int, ts: int) -> None:
+def append_reject_steps(state: Any, parameters: Any, output: Any, changed: int, event_no: int, ts: int) -> None:
     """Append whose step has changed, a bit each as of :mod:`chimera_platform.risk.reject_escalation`."""
+    rejects, adaptive = state.desk[0].rejects, parameters.settings[0].risk_adaptive
     for who in range(ENGINE_COUNT + 1):
         if changed >> who & 1:
-            own = state.desk[0].rejects[who]
-            engine = ALL_ENGINES if who == ACCOUNT else who
-            append_risk_event(state, output, _REJECTS, own.step, engine, NO_INSTRUMENT, own.score, 0.0, event_no, ts)
+            step, engine = rejects[who].step, ALL_ENGINES if who == ACCOUNT else who
+            score = reject_score(rejects, adaptive, who, ts)
+            threshold = adaptive.reject_escalation_threshold
+            append_risk_event(state, output, _REJECTS, step, engine, NO_INSTRUMENT, score, threshold, event_no, ts)
 
 
 @kernel
@@ -121,7 +123,7 @@ def receive_report(state: Any, parameters: Any, output: Any, i: int, report: Any
         receive_trade(state, parameters, output, i, e, role, report, event_no, ts)
     elif report.kind == _REJECTED and is_fault(report.reason):
         changed = note_reject(state.desk[0].rejects, parameters.settings[0].risk_adaptive, e, ts)
-        append_reject_steps(state, output, changed, event_no, ts)
+        append_reject_steps(state, parameters, output, changed, event_no, ts)
     append_order_event(
         state, output, i, e, order, reason, event_no, ts, report.ts_venue, report.bid_price, report.ask_price
     )

@@ -13,10 +13,12 @@ from chimera_platform.coordinator import Coordinator, CoordinatorOutput
 from chimera_platform.execution.records import DecisionReason, Engine
 from chimera_platform.market.events import StatusCode
 from chimera_platform.market.instruments import Universe
-from chimera_platform.portfolio.account import ACCOUNT_DTYPE, AccountSettings
-from chimera_platform.risk.governor import RiskSettings, size_multiplier
+from chimera_platform.portfolio.account import AccountSettings
+from chimera_platform.risk.gates.multipliers import drawdown_factor
+from chimera_platform.risk.risk_settings import RiskSettings
 from chimera_platform.settings import to_record
 from tests.reference.coordinator_streams import MILLISECOND, CoordinatorSections, instrument
+from tests.reference.decision_rows import decision_row
 from tests.reference.market_script import BUY, MarketScript
 
 UNIVERSE = Universe([instrument("X", tick_size="1", fees={})])
@@ -103,19 +105,18 @@ def test_a_size_that_shrinks_below_one_lot_is_refused() -> None:
     assert (row["reason"], row["approved"], row["reserved_nanos"]) == (DecisionReason.SIZE_ZERO, 0, 0)
 
 
-def test_the_multiplier_is_linear_between_the_limits_and_zero_beyond() -> None:
+def test_the_drawdowns_factor_is_linear_between_the_limits_and_zero_beyond() -> None:
     settings = to_record(RiskSettings(soft_drawdown=0.1, hard_drawdown=0.3))
-    account = np.zeros(1, ACCOUNT_DTYPE)
-    account["peak_equity_nanos"] = 1_000
     seen = []
     for equity in (1_000, 900, 850, 800, 700, 100, -50):
-        account["cash_nanos"] = equity
-        seen.append(size_multiplier(account[0], settings[0]))
+        row = decision_row(equity_nanos=equity, drawdown_nanos=1_000 - equity)
+        seen.append(drawdown_factor(row[0], settings[0]))
     np.testing.assert_allclose(seen, [1.0, 1.0, 0.75, 0.5, 0.0, 0.0, 0.0], atol=1e-12)
 
 
 def test_an_account_that_never_had_anything_is_in_full_drawdown() -> None:
-    assert size_multiplier(np.zeros(1, ACCOUNT_DTYPE)[0], to_record(RiskSettings())[0]) == 0.0
+    row = decision_row(equity_nanos=0, drawdown_nanos=0)
+    assert drawdown_factor(row[0], to_record(RiskSettings())[0]) == 0.0
 
 
 def test_entries_within_the_window_are_counted_for_the_whole_account() -> None:
