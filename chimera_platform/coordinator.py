@@ -22,8 +22,9 @@ from chimera_platform.coordination.parameters import (
     CoordinatorParameters,
     coordinator_parameters,
 )
+from chimera_platform.coordination.reconciling import Reconciliation, StatementSource
 from chimera_platform.coordination.state import CoordinatorState, new_estimates, new_rows, new_state
-from chimera_platform.errors import CapacityError, ConfigurationError, ReleaseError
+from chimera_platform.errors import CapacityError, ConfigurationError, ReconciliationError, ReleaseError
 from chimera_platform.execution.records import (
     DECISION_DTYPE,
     ENGINE_COUNT,
@@ -39,9 +40,10 @@ from chimera_platform.market.book import pack_book, unpack_book
 from chimera_platform.market.instruments import Universe
 from chimera_platform.portfolio.account import CLOSING_COMMAND
 from chimera_platform.portfolio.positions import Fault
-from chimera_platform.risk.circuit_breaker import BreakerState, reset_breaker
+from chimera_platform.risk.circuit_breaker import BreakerState, BreakerView, breaker_view, reset_breaker
 from chimera_platform.risk.rebalancing import set_priors
 from chimera_platform.simulation.exchange.snapshot import pack_exchange, unpack_exchange
+from chimera_platform.simulation.exchange.statement import simulated_statement
 
 Array = np.ndarray[Any, Any]
 WEIGHT_MAX = 10.0
@@ -110,6 +112,7 @@ class Coordinator:
         self._estimates = new_estimates(universe, configuration)
         self._rows = new_rows(2 * ROWS_PER_EVENT)
         self._instruments = len(universe)
+        self._reconciliation = configuration.reconciliation
 
     def apply_release(self, release: WeightedRelease | None, release_no: int) -> None:
         """Put a release's engine weights in force; an engine that it does not name, and ``None``, means weight 1.
@@ -138,8 +141,8 @@ class Coordinator:
         """Take no new risk from here on: intents are refused, entries withdrawn, positions closed (``FLATTEN``).
 
         With ``is_closing`` False risk may be taken again; exits that are under way go on. Where that takes an earlier
-        command back it is the manual reset of the circuit breaker, too: losses count from then on. Either is part of
-        the state, and changes the run's output like an event does.
+        command back it is the manual reset of the circuit breaker, too: losses, and the drawdown that scales sizes,
+        count from then on. Either is part of the state, and changes the run's output like an event does.
         """
         account = self._state.account[0]
         if is_closing:
@@ -147,12 +150,17 @@ class Coordinator:
         elif account["closing"] & CLOSING_COMMAND:
             equity = int(account["cash_nanos"] + account["value_nanos"])
             reset_breaker(self._state.desk[0]["breaker"], self._parameters.settings[0]["circuit_breaker"], equity)
+            account["peak_equity_nanos"] = equity
             account["closing"] = 0
 
     @property
     def breaker(self) -> BreakerState:
         """The circuit breaker's state."""
         return BreakerState(int(self._state.desk["breaker"]["state"][0]))
+
+    def breaker_view(self) -> BreakerView:
+        """Return the circuit breaker's figures, for people."""
+        return breaker_view(self._state.desk[0]["breaker"], self._parameters.settings[0]["circuit_breaker"])
 
     def run(self, events: Array, first_event_no: int, intents: Array) -> CoordinatorOutput:
         """Run a batch of the market's events with the intents that they gave rise to.
@@ -211,6 +219,30 @@ class Coordinator:
     def estimates(self) -> Estimates:
         """What is estimated of the markets together."""
         return self._estimates
+
+    def reconcile(self, event_no: int, statement_of: StatementSource | None = None) -> CoordinatorOutput:
+        """Hold the books against the venue's statement, as after a restart, and set right what differs.
+
+        Parameters
+        ----------
+        event_no : of the next event; the rows of what is set right bear it.
+        statement_of : asks the venue; None for the simulated one.
+
+        Returns
+        -------
+        CoordinatorOutput : nothing where books and statement agree. The state is then as it was, to the byte.
+
+        Raises
+        ------
+        ReconciliationError : a difference that nothing explains. The coordinator runs no further.
+        """
+        ask = statement_of or (lambda known: simulated_statement(self._state.exchange, known))
+        ts = int(self._state.markets["seen_ts"].max())
+        reconciliation = Reconciliation(self._state, self._parameters, self._reconciliation, event_no, ts)
+        reconciliation.run(ask)
+        if reconciliation.parts and (violation := self.violation()) is not Violation.NONE:
+            raise ReconciliationError(f"the books contradict themselves once they are the venue's: {violation.name}")
+        return _output(_NO_INTENTS, reconciliation.parts)
 
     def violation(self) -> Violation:
         """Return which accounting invariant is broken now: ``NONE``, always, between two events."""

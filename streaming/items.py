@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from chimera_platform.coordinator import CoordinatorOutput
+from chimera_platform.risk.circuit_breaker import BreakerState
 
 Records = np.ndarray[Any, Any]
 
@@ -24,6 +25,7 @@ class Batch:
     parts : how many symbol parts it was split into, at least one.
     release_no, release_id : the release in force; the id is empty for the built-in defaults.
     killed : whether the kill switch holds the account flat; it changes with ``release_no`` only.
+    at_front : whether no later change is recorded: what happens now has not been answered by an earlier execution.
     received_ns : monotonic clock, when the first event was taken from the feed; telemetry only.
     """
 
@@ -34,6 +36,7 @@ class Batch:
     release_no: int
     release_id: str
     killed: bool
+    at_front: bool
     received_ns: int
 
 
@@ -67,9 +70,11 @@ class EnginePart:
 class DecidedBatch:
     """A batch with all that the coordinator decided and the venue did, in the run's order.
 
-    ``decided_ns`` is the monotonic clock when its orders were out; telemetry only.
+    ``decided_ns`` is the monotonic clock when its orders were out, ``breaker`` the circuit breaker's state after it;
+    both for telemetry only.
     """
 
     batch: Batch
     output: CoordinatorOutput
     decided_ns: int
+    breaker: BreakerState

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import getpass
+import json
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -26,7 +28,7 @@ def kill(
     """Cancel all working entries, close all positions and refuse new ones, in every flow of the work folder.
 
     It stays so across restarts and in new runs until --reset. A running flow obeys within a twentieth of a second of
-    its next event.
+    its next event. A flow whose circuit breaker triggers throws the switch itself; --reset resets the breaker, too.
 
     Example: chimera kill --reason "prices look wrong"
     """
@@ -42,7 +44,26 @@ def kill(
             switch.throw(person, reason)
     thrown = switch.kill()
     emit(
-        {"killed": thrown is not None, "kill": asdict(thrown) if thrown else None, "history": switch.history()},
+        {
+            "killed": thrown is not None,
+            "kill": asdict(thrown) if thrown else None,
+            "circuit_breaker": _last_breaker(folder.telemetry),
+            "history": switch.history(),
+        },
         as_json=as_json,
         title="kill switch",
     )
+
+
+def _last_breaker(telemetry: Path) -> str | None:
+    """Return the circuit breaker's state as the newest telemetry of a coordinator has it, None where there is none."""
+    newest_first = sorted(telemetry.glob("*.jsonl"), key=lambda path: path.stat().st_mtime_ns, reverse=True)
+    for path in newest_first:
+        for line in reversed(path.read_text(encoding="utf-8").splitlines()):
+            try:
+                content = json.loads(line)
+            except ValueError:
+                continue  # half a line of a process that died
+            if content.get("events") and "breaker" in content:  # a worker that does not coordinate sees no events
+                return str(content["breaker"])
+    return None

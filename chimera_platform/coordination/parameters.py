@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from chimera_platform.coordination_settings import CoordinationSettings
+from chimera_platform.execution.adjustments import ReconciliationSettings
 from chimera_platform.execution.exit_settings import EXIT_SETTINGS_DTYPE, ExitSettings, exit_parameters
 from chimera_platform.execution.quality import QUALITY_SETTINGS_DTYPE, LatencyAttributionSettings, quality_record
 from chimera_platform.market.instruments import Universe
@@ -129,6 +130,10 @@ class CoordinatorConfiguration(Protocol):
     @property
     def exits(self) -> ExitSettings:
         """How positions are left."""
+
+    @property
+    def reconciliation(self) -> ReconciliationSettings:
+        """What may be set right after a restart without a person."""
 
     @property
     def venue(self) -> VenueSettings:

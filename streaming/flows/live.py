@@ -25,12 +25,14 @@ from bytewax.dataflow import Dataflow
 from chimera_platform.coordinator import Coordinator
 from chimera_platform.engines.step import SymbolEngines
 from chimera_platform.execution.records import RELEASE_CHANGE_DTYPE
+from chimera_platform.journal.progress import first_event_not_in
 from chimera_platform.journal.schema import TABLES
 from chimera_platform.journal.segments import list_segments, read_rows
 from chimera_platform.journal.writer import JournalSettings, JournalWriter, TableWriter
 from chimera_platform.kill_switch import KillSwitch
 from chimera_platform.releases import release_loader
 from chimera_platform.warm_up import warm_up
+from streaming.breaker_watch import BreakerWatch
 from streaming.control import FlowControl
 from streaming.deployment import CURRENT, Deployment
 from streaming.items import EnginePart
@@ -88,7 +90,9 @@ def build(deployment: Deployment, control: FlowControl, *, shared: bool) -> Data
 
     def coordinator(state: dict[str, Any] | None) -> CoordinationLogic:
         run_on(configuration.threading.coordinator_cores)
-        return CoordinationLogic(Coordinator(universe, configuration), load_release, state)
+        watch = BreakerWatch(KillSwitch(deployment.workdir)) if deployment.release == CURRENT else None
+        caught_up_at = first_event_not_in(deployment.run_folder)
+        return CoordinationLogic(Coordinator(universe, configuration), load_release, state, caught_up_at, watch)
 
     dataflow = Dataflow("chimera")
     parts = op.input("sequencer", dataflow, SequencerSource(open_sequencer))

@@ -10,6 +10,7 @@ from typing import Any
 
 from bytewax.outputs import DynamicSink, StatelessSinkPartition
 
+from chimera_platform.risk.circuit_breaker import BreakerState
 from streaming.items import DecidedBatch
 from streaming.sinks.execution_statistics import ExecutionStatistics
 from streaming.sinks.latency import LatencyHistogram
@@ -23,7 +24,10 @@ def resident_bytes() -> int:
 
 
 class TelemetryPartition(StatelessSinkPartition[tuple[str, DecidedBatch]]):
-    """Counts what passes and writes a line every ``interval_s``; the last one, at the end, says ``final``."""
+    """Counts what passes and writes a line every ``interval_s``, and when the circuit breaker changes its state.
+
+    The last one, at the end, says ``final``.
+    """
 
     def __init__(self, path: Path, interval_s: float, *, with_executions: bool) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -35,12 +39,14 @@ class TelemetryPartition(StatelessSinkPartition[tuple[str, DecidedBatch]]):
         self._next_ns = self._began_ns + self._interval_ns
         self._events = self._batches = self._intents = self._orders = self._fills = 0
         self._release_no, self._ts_event = -1, 0
+        self._breaker = BreakerState.NORMAL
         self._resident_max = 0
 
     def write_batch(self, items: list[tuple[str, DecidedBatch]]) -> None:
         """Count the batches that were decided; latency is from taking the first event to the coordinator's orders."""
-        now = time.monotonic_ns()
+        now, breaker = time.monotonic_ns(), self._breaker
         for _, item in items:
+            breaker = item.breaker
             count = len(item.batch.events)
             if count == 0:
                 continue
@@ -54,7 +60,8 @@ class TelemetryPartition(StatelessSinkPartition[tuple[str, DecidedBatch]]):
                 self._executions.add(item.output.orders, item.output.fills, item.output.risk_marks)
             self._release_no = item.batch.release_no
             self._ts_event = int(item.batch.events["ts_event"][-1])
-        if now >= self._next_ns:
+        if now >= self._next_ns or breaker is not self._breaker:
+            self._breaker = breaker
             self._next_ns = now + self._interval_ns
             self._write(now, final=False)
 
@@ -73,6 +80,7 @@ class TelemetryPartition(StatelessSinkPartition[tuple[str, DecidedBatch]]):
             "fills": self._fills,
             "events_per_second": round(self._events / seconds) if seconds > 0 else None,
             "release_no": self._release_no,
+            "breaker": self._breaker.name.lower(),
             "latency_us": {f"p{p:g}": self._microseconds(p) for p in (50, 99, 99.9)},
             "resident_mb": round(resident / 1e6, 1),
             "resident_mb_max": round(self._resident_max / 1e6, 1),

@@ -126,8 +126,10 @@ class SequencerPartition(StatefulSourcePartition[Part, Position]):
         now = time.monotonic_ns()
         shares = split_by_instrument(events) or [(0, _NO_POSITIONS)]  # a heartbeat goes the way of the first symbol
         release_no, release_id = self._in_force.release_no, self._in_force.release_id
-        killed = self._in_force.killed
-        batch: Batch | None = Batch(at.batch_no, at.event_no, events, len(shares), release_no, release_id, killed, now)
+        killed, at_front = self._in_force.killed, self._next_change is None
+        batch: Batch | None = Batch(
+            at.batch_no, at.event_no, events, len(shares), release_no, release_id, killed, at_front, now
+        )
         parts = []
         for instrument_id, positions in shares:
             own = events if len(positions) == count else events.take(positions)  # many times faster than indexing

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import numpy as np
 from bytewax.operators import StatefulBatchLogic
 
-from chimera_platform.coordinator import Coordinator
+from chimera_platform.coordinator import Coordinator, CoordinatorOutput
 from chimera_platform.decision_path import merge_intents
 from chimera_platform.releases import Release
+from chimera_platform.risk.circuit_breaker import BreakerState
+from streaming.breaker_watch import BreakerWatch
 from streaming.items import Batch, DecidedBatch, EnginePart
+
+log = logging.getLogger(__name__)
 
 State = dict[str, Any]
 ReleaseLoader = Callable[[str], Release | None]
@@ -22,10 +28,24 @@ class CoordinationLogic(StatefulBatchLogic[EnginePart, DecidedBatch, State]):
 
     Batches are taken strictly by number, so neither the number of workers nor the order in which parts arrive can
     be seen in the result.
+
+    Parameters
+    ----------
+    caught_up_at : the first event of which earlier executions have journaled nothing. From there on the account is in
+        step with its venue, so the books are held against the venue's statement, once, before anything is decided.
+    watch : told while the circuit breaker is triggered; None for replays, which only repeat what a live flow has done.
     """
 
-    def __init__(self, coordinator: Coordinator, load_release: ReleaseLoader, state: State | None) -> None:
-        self._coordinator, self._load_release = coordinator, load_release
+    def __init__(
+        self,
+        coordinator: Coordinator,
+        load_release: ReleaseLoader,
+        state: State | None,
+        caught_up_at: int = 0,
+        watch: BreakerWatch | None = None,
+    ) -> None:
+        self._coordinator, self._load_release, self._watch = coordinator, load_release, watch
+        self._reconcile_at: int | None = caught_up_at
         self._next_batch = 0
         self._batches: dict[int, Batch] = {}
         self._parts: dict[int, list[EnginePart]] = {}
@@ -66,8 +86,25 @@ class CoordinationLogic(StatefulBatchLogic[EnginePart, DecidedBatch, State]):
             self._apply(batch.release_no, batch.release_id, killed=batch.killed)
         self._next_batch = batch.batch_no + 1
         intents = merge_intents([part.intents for part in parts])
+        adjusted = self._reconcile(batch.first_event_no)
         output = self._coordinator.run(batch.events, batch.first_event_no, intents)
-        return DecidedBatch(batch, output, time.monotonic_ns())
+        if adjusted is not None:
+            output = CoordinatorOutput(*(np.concatenate(rows) for rows in zip(adjusted, output, strict=True)))
+        decided_ns, breaker = time.monotonic_ns(), self._coordinator.breaker
+        if self._watch is not None and breaker is BreakerState.TRIGGERED:
+            self._watch.note_triggered(batch, self._coordinator.breaker_view())
+        return DecidedBatch(batch, output, decided_ns, breaker)
+
+    def _reconcile(self, event_no: int) -> CoordinatorOutput | None:
+        """Hold the books against the venue where it is time; return the rows of what was set right."""
+        if self._reconcile_at is None or event_no < self._reconcile_at:
+            return None
+        self._reconcile_at = None
+        adjusted = self._coordinator.reconcile(event_no)
+        if not any(len(rows) for rows in adjusted):
+            return None
+        log.warning("books set to the venue's before event %d: %d steps", event_no, len(adjusted.risk_events))
+        return adjusted
 
     def snapshot(self) -> State:
         """Return the account's whole state and the parts that wait."""

@@ -71,7 +71,7 @@ def _has(reports: np.ndarray[Any, Any], kinds: tuple[ReportKind, ...]) -> bool:
 
 
 def _status(order: Any, own: np.ndarray[Any, Any], filled: int) -> OrderStatus:
-    if order["state"] == _IN_FLIGHT or _has(own, (ReportKind.NEW,)):
+    if order["state"] == _IN_FLIGHT or _has(own, (ReportKind.NEW, ReportKind.REJECTED)):
         return OrderStatus.PENDING_NEW
     if order["state"] != _DONE or _has(own, _ENDS):
         return OrderStatus.PARTIALLY_FILLED if filled > 0 else OrderStatus.NEW
