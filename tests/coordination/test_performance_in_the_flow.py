@@ -35,7 +35,6 @@ from chimera_platform.portfolio.performance_tracker import (
 from chimera_platform.releases import Release
 from chimera_platform.simulation.market.simulator import SimulatedMarket
 
-pytestmark = pytest.mark.slow
 ENDS = (OrderStatus.FILLED, OrderStatus.CANCELLED, OrderStatus.REJECTED, OrderStatus.EXPIRED)
 TRACKING = PerformanceTrackingSettings(half_life_trades=30.0, shrinkage_trades=20.0, max_step=0.02)
 ATTRIBUTION = LatencyAttributionSettings(quality_half_life_orders=10.0, slippage_half_ticks=2.0)
