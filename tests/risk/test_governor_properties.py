@@ -174,6 +174,12 @@ def test_lots_within_a_fraction_are_the_most_whose_product_stays_within(limit: f
         assert of_a_lot * UNLIMITED <= limit * (1 + 1e-15)
 
 
+@given(st.integers(1, 10_000), st.floats(1e-9, 1.0))
+@settings(max_examples=2_000, deadline=None)
+def test_a_limit_that_lots_reach_exactly_lets_all_of_them_pass(lots: int, of_a_lot: float) -> None:
+    assert lots_within(lots * of_a_lot, of_a_lot) >= lots
+
+
 @pytest.mark.parametrize("of_a_lot", [math.nan, 0.0, -1.0])
 def test_a_lot_whose_share_is_unknown_is_not_limited_by_it(of_a_lot: float) -> None:
     assert lots_within(0.1, of_a_lot) == UNLIMITED
