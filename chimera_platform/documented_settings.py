@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from enum import Enum
 from typing import Annotated, Any, cast
 
@@ -227,11 +228,10 @@ def _converted(key: DocumentKey, value: Any, about: FieldInfo) -> Any:
     if key.factor != 1:
         if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
             raise ValueError(f"a number, {expected}")
-        value = value * key.factor
-        if about.annotation is int:
-            if abs(value - round(value)) > 1e-6:
-                raise ValueError(f"a whole number of 1/{key.factor} {key.unit}")
-            value = round(value)
+        exact = Decimal(str(value)) * key.factor  # as it was written: 0.3 s are 300 ms
+        if about.annotation is int and exact != exact.to_integral_value():
+            raise ValueError(f"a whole number of 1/{key.factor} {key.unit}")
+        value = int(exact) if about.annotation is int else float(exact)
     try:
         return TypeAdapter(cast(Any, Annotated[about.annotation, about])).validate_python(value)
     except ValidationError as error:
