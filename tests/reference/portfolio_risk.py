@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 
 def variance(
@@ -31,3 +31,11 @@ def variance(
 def worst_lots(net: int, buying: int, selling: int) -> int:
     """Return the largest absolute position that any fills of the open entries lead to."""
     return max(abs(net + b - s) for b in range(buying + 1) for s in range(selling + 1))
+
+
+def most_lots(is_within: Callable[[int], bool]) -> int:
+    """Return the most lots that are allowed, counted up one by one."""
+    lots = 0
+    while is_within(lots + 1):
+        lots += 1
+    return lots

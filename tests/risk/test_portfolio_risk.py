@@ -186,6 +186,20 @@ def test_the_lots_within_the_limit_are_the_most_there_are(
     assert risk_after(now, slope, of_a_lot, lots + 1) >= bound * (1 - tiny)
 
 
+@pytest.mark.parametrize("now", [0.0, 0.03, 0.05, 0.06, 0.12])
+@pytest.mark.parametrize("correlation", [-1.0, -0.5, 0.0, 0.5, 1.0])
+def test_at_round_numbers_the_lots_are_those_that_counting_finds(now: float, correlation: float) -> None:
+    """Where the limit is met exactly, rounding of the root must not decide."""
+    for of_a_lot in (0.01, 0.007, 0.001, 0.02):
+        for limit in (0.1, 0.13, 0.2, 0.3):
+            slope = correlation * now * of_a_lot
+
+            def is_within(lots: int) -> bool:
+                return bool(risk_after(now, slope, of_a_lot, lots) <= max(limit, now))  # noqa: B023
+
+            assert lots_within_risk(now, slope, of_a_lot, limit) == reference.most_lots(is_within)
+
+
 @settings(max_examples=200, deadline=None)
 @given(PORTFOLIOS, st.integers(0, N - 1), SIDES, st.floats(0.0, 0.2), st.integers(0, 5), UNSEEN)
 def test_whatever_is_held_the_allowed_trade_never_makes_a_risk_above_the_limit_or_above_what_it_was(

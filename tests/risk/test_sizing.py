@@ -85,7 +85,8 @@ def lots(method: str | dict[str, Any], **case: Any) -> int:
         ("kelly", {"model_score": 0.357}, 0),  # better than fair, not at 95 %: 1/3 + 1.645 * 0.0149 = 0.3579
         ("kelly", {"model_score": 0.36}, 95),  # 0.5 * (0.36 - 0.64 / 2) / 1.05 = 1.905 % of 100,000, over 20
         ("kelly", {"model_score": 0.9}, 100),  # the most that Kelly may lose: 2 %
-        ("kelly", {"model_score": 0.9, "target_ticks": 2.0}, 0),  # the target does not pay the cost
+        ("kelly", {"model_score": 0.9, "target_ticks": 2.0}, 0),  # the target just pays the cost
+        ("kelly", {"model_score": 0.9, "target_ticks": 1.0}, 0),  # and not even that
         ("kelly", {"model_score": 0.36, "trades": 500.0, "mean_return": -1.0, "variance_return": 1.0}, 95),
     ],
 )
@@ -135,7 +136,7 @@ def cases(draw: Any) -> dict[str, Any]:
         "wanted": draw(st.integers(0, 100_000)),
         "model_score": draw(st.one_of(st.just(NAN), st.floats(0.0, 1.0))),
         "stop_ticks": draw(st.integers(1, 500)),
-        "target_ticks": float(draw(st.integers(1, 1_000))),
+        "target_ticks": float(draw(st.one_of(st.integers(1, 20), st.integers(1, 1_000)))),
         "cost_ticks": draw(st.floats(-5.0, 20.0)),
         "tick_value_nanos": draw(st.integers(1, 10**12)),
         "lot_notional_nanos": draw(st.integers(1, 10**15)),
