@@ -184,6 +184,7 @@ def test_a_pointer_that_holds_nonsense_is_refused_and_mended_by_promoting(store:
         ({"hft": {"x": "fast"}}, {}, 0.5, "hft.x is 'fast'"),
         ({"hft": {"no_such_setting": 1.0}}, {}, 0.5, "no_such_setting"),
         ({}, {"momentum": 1.0}, 0.5, "unknown engine 'momentum'"),
+        ({}, {"hedge": 1.0}, 0.5, "unknown engine 'hedge'; known: hft, structure, order_flow"),
         ({}, {"hft": 1.5}, 0.5, "weight of hft is 1.5"),
         ({}, {"hft": -0.1}, 0.5, "weight of hft is -0.1"),
         ({}, {}, 1.5, "threshold is 1.5"),
