@@ -17,10 +17,16 @@ from chimera_platform.coordination.invariants import Violation
 from chimera_platform.coordination.loop import ROWS_PER_EVENT
 from chimera_platform.coordinator import Coordinator, CoordinatorOutput
 from chimera_platform.errors import CapacityError, ConfigurationError, ReleaseError
-from chimera_platform.execution.records import INTENT_DTYPE, DecisionReason, Engine, OrderReason, OrderStatus
+from chimera_platform.execution.records import (
+    INTENT_DTYPE,
+    SIGNAL_ENGINES,
+    DecisionReason,
+    Engine,
+    OrderReason,
+    OrderStatus,
+)
 from chimera_platform.market.instruments import Universe
 from chimera_platform.portfolio.account import AccountSettings
-from chimera_platform.risk.risk_settings import RiskSettings
 from tests.reference.accounting import NaiveAccount
 from tests.reference.coordinator import NaiveCoordinator
 from tests.reference.coordinator_streams import (
@@ -30,9 +36,26 @@ from tests.reference.coordinator_streams import (
     instrument,
     intents,
     market,
+    plain_risk,
 )
 
 NO_INTENTS = np.zeros(0, INTENT_DTYPE)
+REACHED = {
+    DecisionReason.APPROVED,
+    DecisionReason.SHUTDOWN,
+    DecisionReason.MARKET_NOT_TRADABLE,
+    DecisionReason.MODEL_SCORE,
+    DecisionReason.SPREAD,
+    DecisionReason.DRAWDOWN,
+    DecisionReason.ORDER_RATE,
+    DecisionReason.POSITION_OPEN,
+    DecisionReason.ENGINE_CAP,
+    DecisionReason.SYMBOL_CAP,
+    DecisionReason.CURRENCY_CAP,
+    DecisionReason.SIZE_ZERO,
+}
+"""What can refuse under the plain configurations, where all that is traded is gold, so that its cap goes before the
+account's; the other gates have scenarios of their own."""
 TABLES = ("decisions", "orders", "fills", "marks")
 seeds = st.integers(0, 1 << 30)
 
@@ -71,13 +94,13 @@ weights = st.sampled_from((0.0, 0.1, 1.0, 3.0))
 
 @given(
     seed=seeds,
-    given_weights=st.tuples(weights, weights, weights, weights),
+    given_weights=st.tuples(weights, weights, weights),
     released_at=st.integers(1, 199),
     closed_at=st.integers(200, 399),
 )
 @settings(max_examples=40, deadline=None)
 def test_the_loop_writes_the_same_rows_as_its_naive_definition(
-    seed: int, given_weights: tuple[float, float, float, float], released_at: int, closed_at: int
+    seed: int, given_weights: tuple[float, float, float], released_at: int, closed_at: int
 ) -> None:
     coordinator, events, wanted = a_run(seed)
     naive = NaiveCoordinator(UNIVERSE, configurations(seed))
@@ -87,7 +110,10 @@ def test_the_loop_writes_the_same_rows_as_its_naive_definition(
         outputs.append(coordinator.run(events[first:end], first, mine))
         naive.run(events[first:end], mine, first)
         if end == released_at:
-            naive.weights, naive.release_no = dict(zip(Engine, given_weights, strict=True)), 7
+            naive.weights, naive.release_no = (
+                {**naive.weights, **dict(zip(SIGNAL_ENGINES, given_weights, strict=True))},
+                7,
+            )
             by_name = {engine.name.lower(): weight for engine, weight in naive.weights.items()}
             coordinator.apply_release(SimpleNamespace(weights=by_name), 7)
         elif end == closed_at:
@@ -151,7 +177,7 @@ def test_a_restored_coordinator_goes_on_as_if_nothing_had_happened(seed: int, cu
     assert other.state_hash() == coordinator.state_hash()
 
 
-def test_the_random_markets_reach_every_reason_to_refuse_and_every_end_of_an_order() -> None:
+def test_the_random_markets_reach_every_plain_reason_to_refuse_and_every_end_of_an_order() -> None:
     reasons: Counter[int] = Counter()
     statuses: Counter[int] = Counter()
     orders: Counter[int] = Counter()
@@ -164,17 +190,19 @@ def test_the_random_markets_reach_every_reason_to_refuse_and_every_end_of_an_ord
             reasons.update(output.decisions["reason"].tolist())
             statuses.update(output.orders["status"].tolist())
             orders.update(output.orders["reason"].tolist())
-    assert set(DecisionReason) <= set(reasons)
+    assert {reason.name for reason in REACHED} <= {DecisionReason(reason).name for reason in reasons}
     assert set(OrderStatus) - {OrderStatus.PENDING_REPLACE} <= set(statuses)
     never = {OrderReason.NONE, OrderReason.TOO_LATE, OrderReason.STOP_REACHED, OrderReason.WOULD_TAKE}
     never |= {OrderReason.NOT_ALL_AT_ONCE, OrderReason.SESSION_CLOSE}
+    never |= {OrderReason.HEDGE_CLOSED, OrderReason.TRAILING, OrderReason.BREAK_EVEN, OrderReason.PARTIAL_TARGET}
+    never |= {OrderReason.ADJUSTMENT}
     assert set(OrderReason) - never <= set(orders)
 
 
 def test_a_snapshot_is_small_when_the_book_is() -> None:
     coordinator, events, wanted = a_run(3)
     coordinator.run(events, 0, wanted)
-    assert len(pickle.dumps(coordinator.snapshot())) < 10_000
+    assert len(pickle.dumps(coordinator.snapshot())) < 60_000
 
 
 def test_row_numbers_run_on_without_gaps_from_batch_to_batch() -> None:
@@ -206,7 +234,7 @@ def test_read_only_and_strided_events_give_the_same_rows() -> None:
 def test_more_rows_than_the_buffers_hold_are_all_returned() -> None:
     events = market(20, 6_000)
     wanted = intents(20, events, density=1.0)
-    often = configurations(2).model_copy(update={"risk": RiskSettings(max_spread_ppm=50_000.0, max_orders=4_096)})
+    often = configurations(2).model_copy(update={"risk": plain_risk(max_orders=4_096)})
     output = Coordinator(UNIVERSE, often).run(events, 0, wanted)
     single = in_batches(Coordinator(UNIVERSE, often), events, wanted, 100)
     assert len(output.orders) > 2 * ROWS_PER_EVENT

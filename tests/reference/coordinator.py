@@ -252,12 +252,12 @@ class NaiveCoordinator:
         drawdown = (self.peak - self.equity) / self.peak
         spread, limit = (market.ask - market.bid) * 2e6, self.risk.max_spread_ppm * (market.ask + market.bid)
         gates = [
+            (self.closing, DecisionReason.SHUTDOWN),
             (not (market.is_tradable and market.is_complete), DecisionReason.MARKET_NOT_TRADABLE),
             (not math.isnan(score + threshold) and score < threshold, DecisionReason.MODEL_SCORE),
             (spread > limit, DecisionReason.SPREAD),
             (drawdown >= self.risk.hard_drawdown, DecisionReason.DRAWDOWN),
             (len(since) >= self.risk.max_orders, DecisionReason.ORDER_RATE),
-            (self.closing, DecisionReason.SHUTDOWN),
         ]  # fmt: skip
         return next((reason for refused, reason in gates if refused), DecisionReason.APPROVED)
 

@@ -8,12 +8,16 @@ from typing import Any
 import numpy as np
 
 from chimera_platform.configuration import Configuration
-from chimera_platform.execution.records import INTENT_DTYPE, Engine
+from chimera_platform.execution.exit_settings import ExitSettings
+from chimera_platform.execution.records import INTENT_DTYPE, SIGNAL_ENGINES
 from chimera_platform.market.events import EVENT_DTYPE, EventFlag, EventKind, StatusCode
 from chimera_platform.market.instruments import Instrument, Universe
 from chimera_platform.portfolio.account import AccountSettings
+from chimera_platform.portfolio.performance_tracker import PerformanceTrackingSettings
 from chimera_platform.risk.allocator import AllocatorSettings
-from chimera_platform.risk.risk_settings import RiskSettings
+from chimera_platform.risk.circuit_breaker import CircuitBreakerSettings
+from chimera_platform.risk.hedge_controller import HedgeSettings
+from chimera_platform.risk.risk_settings import RiskAdaptiveSettings, RiskSettings
 from chimera_platform.simulation.exchange.settings import SelfTradePrevention, VenueSettings
 
 Array = np.ndarray[Any, Any]
@@ -121,12 +125,41 @@ def strict_venue(rng: np.random.Generator) -> VenueSettings:
     )
 
 
+def plain_risk(**changes: Any) -> RiskSettings:
+    """Return the governor's limits with those out of the way that need more than books, orders and money to follow."""
+    wide = {
+        "max_spread_ppm": 50_000.0,
+        "collar_ppm": 1e6,
+        "duplicate_window_ns": 0,
+        "max_value_at_risk": 1.0,
+        "max_stress_loss": 10.0,
+        "max_risk_per_trade": 1.0,
+        "max_portfolio_risk": 10.0,
+        "max_concentration": 1.0,
+    }
+    return RiskSettings(**{**wide, **changes})
+
+
+def plain_sections(**changes: Any) -> CoordinatorSections:
+    """Return a configuration under which nothing but allocator, the plain gates, orders and exits as asked decides."""
+    whole = {f"spread_threshold_{session}": 1.0 for session in ("london", "newyork", "asia")}
+    plain = {
+        "risk": plain_risk(),
+        "risk_adaptive": RiskAdaptiveSettings(**whole, latency_threshold_ms=60_000.0, reject_escalation_threshold=1e6),
+        "circuit_breaker": CircuitBreakerSettings(enabled=False),
+        "hedge_controller": HedgeSettings(enable_cross_engine_hedging=False),
+        "performance_tracking": PerformanceTrackingSettings(enable_dynamic_rebalancing=False),
+        "exits": ExitSettings(max_stop_fraction=0.0),
+    }
+    return CoordinatorSections(**{**plain, **changes})
+
+
 def configurations(seed: int) -> CoordinatorSections:
     """Return roomy accounts for even seeds; for odd ones small accounts with tight limits, whose gates all refuse."""
     rng = np.random.default_rng(seed + 2)
     if seed % 2 == 0:
-        return CoordinatorSections(venue=venue(rng), venues={"DEPTH": strict_venue(rng)} if seed % 4 == 0 else {})
-    return CoordinatorSections(
+        return plain_sections(venue=venue(rng), venues={"DEPTH": strict_venue(rng)} if seed % 4 == 0 else {})
+    return plain_sections(
         account=AccountSettings(starting_equity=Decimal(80), mark_interval_ns=100 * MILLISECOND),
         allocator=AllocatorSettings(
             max_leverage=1.0,
@@ -137,7 +170,7 @@ def configurations(seed: int) -> CoordinatorSections:
             symbol_shares={"DEEP": 0.5},
             currency_share=float(rng.choice([0.4, 0.7, 1.0])),
         ),
-        risk=RiskSettings(
+        risk=plain_risk(
             max_spread_ppm=5_000.0,
             soft_drawdown=0.001,
             hard_drawdown=0.006,
@@ -166,7 +199,7 @@ def intents(seed: int, events: Array, density: float = 0.2) -> Array:
     rng = np.random.default_rng(seed + 1)
     rows = []
     for event_no in np.flatnonzero(rng.random(len(events)) < density):
-        for engine in Engine:
+        for engine in SIGNAL_ENGINES:
             if rng.random() < 0.6:
                 rows.append(_intent(rng, int(event_no), engine, events[event_no]))
     return np.concatenate(rows) if rows else np.zeros(0, INTENT_DTYPE)

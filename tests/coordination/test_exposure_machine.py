@@ -1,0 +1,383 @@
+"""Whatever comes in whatever order: exposure is what was decided, fits under its caps, and goes when it is over.
+
+Invariants, after every single event:
+
+- the books are in order (:func:`~chimera_platform.coordination.invariants.check_invariants`);
+- exposure of an engine, symbol, currency or the account grows by approved decisions of that event alone, at most by
+  what they reserved, and is then within the caps that they were held to (where a venue trades what it had reported as
+  cancelled, the lots take up again what their end had given back, at the same price);
+- what is allocated follows from the decision's row alone;
+- what is committed is what the rows of decisions and fills say;
+- where no order is open nothing is reserved, where nothing is held nothing is committed;
+- with the kill switch thrown nothing is approved, and in the end all is flat;
+- a coordinator that is restored from a snapshot is the same to the last byte.
+"""
+
+from __future__ import annotations
+
+import pickle
+from collections import defaultdict
+from decimal import Decimal
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from chimera_platform.coordination.invariants import Violation
+from chimera_platform.coordination_settings import CoordinationSettings
+from chimera_platform.coordinator import Coordinator, CoordinatorOutput
+from chimera_platform.execution.orders import ENTRY, ROLE_COUNT
+from chimera_platform.execution.records import INTENT_DTYPE, SIGNAL_ENGINES, Engine, OrderStatus
+from chimera_platform.execution.reports import REPORT_DTYPE, ReportKind
+from chimera_platform.market.events import EVENT_DTYPE, EventFlag, EventKind, StatusCode
+from chimera_platform.market.instruments import Universe
+from chimera_platform.portfolio.account import AccountSettings
+from chimera_platform.risk.allocator import AllocatorSettings, allocate
+from chimera_platform.risk.covariance import CovarianceSettings
+from chimera_platform.risk.hedge_controller import HedgeSettings
+from chimera_platform.risk.risk_settings import RiskAdaptiveSettings
+from chimera_platform.simulation.exchange.records import REPORTS_MAX
+from chimera_platform.simulation.exchange.settings import VenueSettings
+from tests.reference.coordinator_streams import MILLISECOND, START, CoordinatorSections, instrument
+
+UNIVERSE = Universe([instrument("A", base="XAU"), instrument("B", base="XAU", venue="OTHER"), instrument("C")])
+ASSET = UNIVERSE.asset_index
+SYMBOLS = range(len(UNIVERSE))
+ENDED = (OrderStatus.CANCELLED, OrderStatus.EXPIRED, OrderStatus.REJECTED)
+FORGED = 10**9  # numbers of reports from here on are not the venue's
+LEVELS = ("engine", "symbol", "currency", "account")
+STRICT = VenueSettings(
+    order_latency_quantiles_ns=(0, 5 * MILLISECOND, 40 * MILLISECOND),
+    report_latency_quantiles_ns=(0, 10 * MILLISECOND, 90 * MILLISECOND),
+    reject_probability=0.1,
+    messages_per_second=20,
+    message_burst=4,
+    max_order_lots=30,
+)
+SECTIONS = CoordinatorSections(
+    account=AccountSettings(starting_equity=Decimal(80)),
+    allocator=AllocatorSettings(
+        max_leverage=1.0,
+        hft_share=0.6,
+        structure_share=0.45,
+        order_flow_share=0.3,
+        symbol_share=0.5,
+        symbol_shares={"B": 0.3},
+        currency_share=0.7,
+    ),
+    risk_adaptive=RiskAdaptiveSettings(
+        **{f"spread_threshold_{session}": 1.0 for session in ("london", "newyork", "asia")}, latency_threshold_ms=100.0
+    ),
+    covariance=CovarianceSettings(sample_interval_ns=1_000 * MILLISECOND, min_samples=2),
+    coordination=CoordinationSettings(clock_interval_ns=100 * MILLISECOND),
+    hedge_controller=HedgeSettings(
+        hedge_threshold_score=0.05, hedge_size_ratio=0.5, net_risk_budget=0.001, calm_weight=1.0, cooldown_ns=0
+    ),
+    venue=VenueSettings(order_latency_ns=3 * MILLISECOND, report_latency_ns=4 * MILLISECOND),
+    venues={"OTHER": STRICT},
+)
+
+symbols = st.sampled_from(SYMBOLS)
+waits = st.sampled_from((0, 1, 4, 30, 200, 3_000))  # ms
+lots = st.sampled_from((12, 60, 3, 1, 12, 60, 3, 0))
+quotes = st.tuples(
+    st.integers(-3, 3), st.sampled_from((1, 2, 3, 4, 2, 0)), lots, lots
+)  # move of the mid, spread, bid and ask size
+intent_rows = st.fixed_dictionaries(
+    {
+        "side": st.sampled_from((-1, 1)),
+        "size": st.integers(0, 60),
+        "offset": st.integers(-2, 2),
+        "time_to_live_ns": st.sampled_from((None, 0, 20 * MILLISECOND, 10**15)),  # None: a market order
+        "stop_distance": st.integers(1, 8),
+        "target_distance": st.integers(1, 8),
+        "max_hold_ns": st.sampled_from((50 * MILLISECOND, 10**15)),
+    }
+)
+wishes = st.dictionaries(st.sampled_from(SIGNAL_ENGINES), intent_rows, min_size=1)
+weights = st.dictionaries(
+    st.sampled_from([e.name.lower() for e in SIGNAL_ENGINES]), st.sampled_from((0.0, 0.3, 1.0, 2.0))
+)
+
+
+class ExposureMachine(RuleBasedStateMachine):
+    """A coordinator with everything switched on, hedges too, the market that it sees, and what its rows say."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.coordinator = Coordinator(UNIVERSE, SECTIONS)
+        self.ts, self.event_no, self.release_no = START, 0, 0
+        self.mids = [1_000, 1_100, 900]
+        self.is_killed = False
+        self.is_disturbed = False  # reports were repeated, reordered or forged: some may have been refused
+        self.taken_up: dict[str, tuple[int, int]] = {}  # what a late fill brings back at each level: (place, nanos)
+        self.heard: list[tuple[int, Any]] = []  # reports that were received: (instrument, report)
+        self.per_lot: dict[int, int] = {}  # intent_no → reserved
+        self.held: dict[tuple[int, int], tuple[int, int]] = defaultdict(lambda: (0, 0))  # lots, what they committed
+
+    # ---- what happens ------------------------------------------------------------------------------------------
+
+    @initialize()
+    def markets_open(self) -> None:
+        for i in SYMBOLS:
+            self.quote(i, (0, 2, 60, 60), 1)
+
+    @rule(i=symbols, quote=quotes, wait=waits)
+    def the_market_moves(self, i: int, quote: Any, wait: int) -> None:
+        self.quote(i, quote, wait)
+
+    @rule(i=symbols, quote=quotes, wait=waits, wanted=wishes)
+    def engines_want_to_trade(self, i: int, quote: Any, wait: int, wanted: dict[Engine, dict[str, Any]]) -> None:
+        self.quote(i, quote, wait, wanted)
+
+    @rule(i=symbols, size=st.integers(1, 60), side=st.sampled_from((-1, 1)), wanted=wishes)
+    def engines_want_to_trade_in_a_good_market(self, i: int, size: int, side: int, wanted: Any) -> None:
+        self.quote(i, (side, 1, size, size), 30, wanted)
+
+    @rule(i=symbols, code=st.sampled_from((StatusCode.HALT, StatusCode.RESUME)), wait=waits)
+    def the_market_halts_or_resumes(self, i: int, code: StatusCode, wait: int) -> None:
+        self.happen(i, wait, {}, kind=EventKind.STATUS, price=code)
+
+    @rule(given=weights)
+    def a_release_changes_the_weights(self, given: dict[str, float]) -> None:
+        self.release_no += 1
+        self.coordinator.apply_release(SimpleNamespace(weights=given), self.release_no)
+
+    @rule()
+    def the_kill_switch_is_thrown(self) -> None:
+        self.coordinator.close_down()
+        self.is_killed = True
+
+    @precondition(lambda self: self.is_killed)
+    @rule()
+    def a_person_takes_the_kill_switch_back(self) -> None:
+        self.coordinator.close_down(is_closing=False)
+        self.is_killed = False
+
+    @rule()
+    def the_process_dies_and_is_restored(self) -> None:
+        snapshot = pickle.loads(pickle.dumps(self.coordinator.snapshot()))
+        other = Coordinator(UNIVERSE, SECTIONS)
+        other.restore(snapshot)
+        assert other.state_hash() == self.coordinator.state_hash()
+        self.coordinator = other
+
+    @precondition(lambda self: self.heard)
+    @rule(data=st.data())
+    def a_report_comes_twice(self, data: st.DataObject) -> None:
+        self.hear_at_once(*data.draw(st.sampled_from(self.heard)))
+
+    @precondition(lambda self: self.heard)
+    @rule(data=st.data(), order_no=st.sampled_from((None, -1, 10**9)), side=st.sampled_from((-1, 1)))
+    def a_report_of_no_order_or_of_another_side_comes(self, data: st.DataObject, order_no: Any, side: int) -> None:
+        i, report = data.draw(st.sampled_from(self.heard))
+        forged = report.copy()
+        forged["exec_no"] += FORGED
+        if order_no is None:
+            forged["side"] = -report["side"]
+        else:
+            forged["order_no"], forged["side"] = order_no, side
+        self.hear_at_once(i, forged)
+        was_counted = self.coordinator.state.account["refused_reports"][0] > 0
+        assert was_counted or report["kind"] == ReportKind.CANCEL_REJECTED, "it may be late for an order that was"
+
+    @rule(i=symbols, delay=st.integers(1, 500))
+    def reports_are_held_up(self, i: int, delay: int) -> None:
+        market = self.coordinator.state.exchange_markets[i]
+        for k in self.waiting(i):
+            market["reports"][k]["ts_received"] += delay * MILLISECOND
+            market["last_received_ts"] = max(market["last_received_ts"], market["reports"][k]["ts_received"])
+
+    @rule(i=symbols, data=st.data())
+    def a_report_overtakes_another(self, i: int, data: st.DataObject) -> None:
+        if len(waiting := self.waiting(i)) > 1:
+            a, b = data.draw(st.lists(st.sampled_from(waiting), min_size=2, max_size=2, unique=True))
+            reports = self.coordinator.state.exchange_markets["reports"][i]
+            first, second = reports[a].copy(), reports[b].copy()
+            reports[a], reports[b] = second, first
+            reports["ts_received"][a], reports["ts_received"][b] = first["ts_received"], second["ts_received"]
+            self.is_disturbed = True
+
+    @rule(i=symbols, e=st.sampled_from(SIGNAL_ENGINES), data=st.data())
+    def the_venue_trades_after_it_has_reported_the_end(self, i: int, e: Engine, data: st.DataObject) -> None:
+        state, slot = self.coordinator.state, e * ROLE_COUNT + ENTRY
+        order, at_venue, market = state.orders[i, e, ENTRY], state.exchange_orders[i, slot], state.exchange_markets[i]
+        if order["is_open"] or order["status"] not in ENDED or at_venue["order_no"] != order["order_no"]:
+            return
+        size, filled = data.draw(st.integers(1, int(order["size"] - order["filled"]))), int(order["filled"])
+        trade = np.zeros(1, REPORT_DTYPE)[0]
+        for name in ("order_no", "side", "size"):
+            trade[name] = order[name]
+        trade["slot"], trade["kind"], trade["exec_no"], trade["lots"] = slot, ReportKind.TRADE, FORGED, size
+        trade["filled"], trade["price"], trade["liquidity"] = filled + size, self.mids[i], 2
+        at_venue["filled"] += size
+        market["position"] += int(order["side"]) * size
+        taken_up = size * int(order["reserved_per_lot_nanos"])
+        self.hear_at_once(
+            i,
+            trade,
+            {
+                "engine": (e, taken_up),
+                "symbol": (i, taken_up),
+                "currency": (ASSET[i], taken_up),
+                "account": (0, taken_up),
+            },
+        )
+        assert order["filled"] == filled + size
+
+    def teardown(self) -> None:
+        """End it: with the kill switch thrown and markets that trade, everything becomes flat."""
+        self.the_kill_switch_is_thrown()
+        for i in SYMBOLS:
+            self.happen(i, 1_000, {}, kind=EventKind.STATUS, price=StatusCode.RESUME)
+        for _ in range(40):
+            if not self.is_busy():
+                break
+            for i in SYMBOLS:
+                self.quote(i, (0, 1, 60, 60), 500)
+        assert not self.is_busy()
+        for level in self.exposure().values():
+            assert not level.any()
+
+    # ---- how it is done -----------------------------------------------------------------------------------------
+
+    def quote(self, i: int, quote: Any, wait: int, wanted: Any = None) -> None:
+        move, spread, bid_size, ask_size = quote
+        self.mids[i] += move
+        prices = {"price": self.mids[i] - spread // 2, "ask_price": self.mids[i] + (spread + 1) // 2}
+        self.happen(i, wait, wanted or {}, kind=EventKind.QUOTE, size=bid_size, ask_size=ask_size, **prices)
+
+    def happen(self, i: int, wait: int, wanted: dict[Engine, dict[str, Any]], **fields: int) -> None:
+        """Run one event of instrument ``i``, with intents at it, and look at what it has changed."""
+        self.ts += wait * MILLISECOND
+        event = np.zeros(1, EVENT_DTYPE)
+        event["ts_event"] = event["ts_recv"] = self.ts
+        event["instrument_id"], event["seq"], event["flags"] = i, self.event_no, EventFlag.LAST
+        for name, value in fields.items():
+            event[name] = value
+        intents = np.concatenate([np.zeros(0, INTENT_DTYPE), *(self.intent(i, e, wanted[e]) for e in sorted(wanted))])
+        reports = self.coordinator.state.exchange_markets["reports"][i]
+        on_the_way = [reports[k].copy() for k in self.waiting(i) if reports["exec_no"][k] < FORGED]
+        before = self.exposure()
+        output = self.coordinator.run(event, self.event_no, intents)
+        self.event_no += 1
+        left = reports["exec_no"][self.waiting(i)]
+        self.heard = (self.heard + [(i, report) for report in on_the_way if report["exec_no"] not in left])[-50:]
+        self.follow(output)
+        self.compare(before, output)
+
+    def intent(self, i: int, engine: Engine, wanted: dict[str, Any]) -> Any:
+        row = np.zeros(1, INTENT_DTYPE)
+        row["intent_no"], row["event_no"], row["ts_event"] = -1, self.event_no, self.ts
+        row["instrument_id"], row["engine"], row["confidence"] = i, engine, 1.0
+        for name in ("side", "size", "stop_distance", "target_distance", "max_hold_ns"):
+            row[name] = wanted[name]
+        for name in ("model_score", "model_threshold", "predicted_move"):
+            row[name] = np.nan
+        is_limit = wanted["time_to_live_ns"] is not None
+        row["order_type"] = 2 if is_limit else 1
+        if is_limit:
+            row["limit_price"] = self.mids[i] + wanted["offset"]
+            row["time_to_live_ns"] = wanted["time_to_live_ns"]
+        return row
+
+    def waiting(self, i: int) -> list[int]:
+        """Return the places in the ring of the reports that the client does not have yet, oldest first."""
+        market = self.coordinator.state.exchange_markets[i]
+        return [int(market["reports_first"] + k) % REPORTS_MAX for k in range(int(market["reports_count"]))]
+
+    def hear_at_once(self, i: int, report: Any, taken_up: Any = ()) -> None:
+        """Put ``report`` before all that wait and have it taken in; exposure may grow by ``taken_up`` at each level."""
+        state = self.coordinator.state
+        market = state.exchange_markets[i]
+        market["reports_first"] = (market["reports_first"] - 1) % REPORTS_MAX
+        market["reports_count"] += 1
+        place = market["reports"][int(market["reports_first"])]
+        for name in REPORT_DTYPE.names:
+            place[name] = report[name]
+        place["ts_received"] = self.ts
+        state.markets["is_at_venue"][i] = state.markets["is_active"][i] = 1
+        self.is_disturbed = True
+        self.taken_up = dict(taken_up)
+        self.quote(i, (0, 2, 1, 1), 0)
+        self.taken_up = {}
+
+    # ---- what must hold -----------------------------------------------------------------------------------------
+
+    def follow(self, output: CoordinatorOutput) -> None:
+        """Book decisions and fills, as their rows have them."""
+        for row in output.decisions:
+            assert allocate(row, int(row["size_sized"]))[0] == row["size_allocated"]
+        for row in output.decisions[output.decisions["approved"] == 1]:
+            assert row["size_approved"] <= row["size_allocated"]
+            assert row["reserved_nanos"] == row["size_approved"] * row["lot_notional_nanos"]
+            self.per_lot[int(row["intent_no"])] = int(row["lot_notional_nanos"])
+        for row in output.fills:
+            key, size = (int(row["instrument_id"]), int(row["engine"])), int(row["size"])
+            held, committed = self.held[key]
+            if row["is_exit"]:
+                self.held[key] = held - size, committed - committed * size // held
+            else:
+                self.held[key] = held + size, committed + self.per_lot[int(row["intent_no"])] * size
+            assert abs(row["position_after"]) == self.held[key][0]
+        if self.is_killed:
+            assert not output.decisions["approved"].any()
+
+    def compare(self, before: dict[str, Any], output: CoordinatorOutput) -> None:
+        """Hold what exposure has grown by to the event's decisions."""
+        after, allowed = self.exposure(), {level: np.zeros_like(each) for level, each in before.items()}
+        for row in output.decisions[output.decisions["approved"] == 1]:
+            i = int(row["instrument_id"])
+            places = {"engine": int(row["engine"]), "symbol": i, "currency": int(ASSET[i]), "account": 0}
+            for level, place in places.items():
+                allowed[level][place] += row["reserved_nanos"]
+                assert row[f"{level}_exposure_nanos"] + row["reserved_nanos"] <= row[f"{level}_cap_nanos"], level
+                assert after[level][place] <= row[f"{level}_cap_nanos"], level
+        for level, (place, nanos) in self.taken_up.items():
+            allowed[level][place] += nanos
+        for level in LEVELS:
+            assert (after[level] - before[level] <= allowed[level]).all(), level
+
+    def exposure(self) -> dict[str, Any]:
+        """Return committed + reserved at each level."""
+        state = self.coordinator.state
+        account = state.account[0]
+        return {
+            "engine": account["engine_committed_nanos"] + account["engine_reserved_nanos"],
+            "symbol": state.markets["committed_nanos"] + state.markets["reserved_nanos"],
+            "currency": state.currencies["committed_nanos"] + state.currencies["reserved_nanos"],
+            "account": state.account["committed_nanos"] + state.account["reserved_nanos"],
+        }
+
+    def is_busy(self) -> bool:
+        state = self.coordinator.state
+        return bool(state.orders["is_open"].any() or state.positions["lots"].any())
+
+    @invariant()
+    def the_books_are_in_order(self) -> None:
+        if self.is_disturbed:
+            self.coordinator.state.account["refused_reports"] = 0
+        assert self.coordinator.violation() is Violation.NONE
+
+    @invariant()
+    def committed_is_what_the_rows_say(self) -> None:
+        committed = self.coordinator.state.positions["committed_nanos"]
+        for i in SYMBOLS:
+            assert committed[i].tolist() == [self.held[i, e][1] for e in Engine]
+
+    @invariant()
+    def what_has_ended_holds_nothing(self) -> None:
+        state = self.coordinator.state
+        if not state.orders["is_open"].any():
+            for records in (state.positions, state.markets, state.currencies, state.account):
+                assert not records["reserved_nanos"].any()
+        if not state.positions["lots"].any():
+            for records in (state.positions, state.markets, state.currencies, state.account):
+                assert not records["committed_nanos"].any()
+
+
+TestExposureMachine = ExposureMachine.TestCase
+TestExposureMachine.settings = settings(max_examples=250, stateful_step_count=50, deadline=None)
