@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import pytest
 
 from chimera_platform.execution.records import FILL_DTYPE, ORDER_EVENT_DTYPE, RISK_MARK_DTYPE, OrderStatus
+from chimera_platform.market.events import EVENT_DTYPE
+from chimera_platform.risk.circuit_breaker import BreakerState
 from streaming.sinks.execution_statistics import ExecutionStatistics
+from streaming.sinks.telemetry import TelemetrySink
 
 MS = 1_000_000
 NOTHING = (np.zeros(0, FILL_DTYPE), np.zeros(0, RISK_MARK_DTYPE))
@@ -86,3 +93,19 @@ def test_before_the_first_order_nothing_is_measured() -> None:
         None,
         None,
     )
+
+
+@pytest.mark.parametrize("with_executions", [True, False])
+def test_the_telemetry_says_how_orders_are_executed_unless_that_is_switched_off(
+    tmp_path: Path, with_executions: bool
+) -> None:
+    sent = orders((1, OrderStatus.PENDING_NEW, 0, 0), (1, OrderStatus.FILLED, 5, 4))
+    rows = {"orders": sent, "fills": NOTHING[0], "risk_marks": NOTHING[1], "intents": NOTHING[0]}
+    batch = SimpleNamespace(events=np.zeros(1, EVENT_DTYPE), received_ns=0, release_no=0)
+    decided = SimpleNamespace(batch=batch, output=SimpleNamespace(**rows), decided_ns=1, breaker=BreakerState.NORMAL)
+    partition = TelemetrySink(tmp_path, "run", 60.0, with_executions=with_executions).build("telemetry", 0, 1)
+    partition.write_batch([("main", decided)])  # type: ignore[list-item]
+    partition.close()
+    (line,) = map(json.loads, (tmp_path / "run-0.jsonl").read_text().splitlines())
+    assert line["final"] is True
+    assert line.get("execution", {}).get("filled") == (1 if with_executions else None)
