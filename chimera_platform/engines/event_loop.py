@@ -25,9 +25,8 @@ from chimera_platform.engines.structure import (
 from chimera_platform.engines.timeframes import TIMEFRAMES_DTYPE, TimeframeSettings, update_timeframes
 from chimera_platform.execution.records import Engine
 from chimera_platform.kernels import kernel
-from chimera_platform.learning.model_inputs import model_inputs
-from chimera_platform.learning.target_inputs import TARGET_INPUT_COUNT, target_inputs
-from chimera_platform.learning.trees import margin_of_row, score_row
+from chimera_platform.learning.target_inputs import target_inputs
+from chimera_platform.learning.trees import margin_of_trees, probability
 from chimera_platform.market.book import (
     apply_event,
     best_ask,
@@ -233,19 +232,19 @@ def _follow_bars(params: Any, state: Any, book: Any, event: Any) -> None:
 def _finish_intents(params: Any, regime: Any, inputs: Any, nodes: Any, roots: Any, intents: Any) -> None:
     """Give new intents regime and release number and what the release's models say, where it has any.
 
-    Both models' trees stand in one array, those of the signal model first.
+    Both models' trees stand in one array, those of the signal model first; ``inputs``: room for TARGET_INPUT_COUNT.
     """
     for k in range(intents.shape[0]):
         intent = intents[k]
         intent.release_no = params.release_no
         if regime.decisions > 0:
             intent.regime = regime.regime
+        if params.has_model or params.has_target_model:
+            target_inputs(intent, inputs)
         if params.has_model:
-            model_inputs(intent, inputs)
-            intent.model_score = score_row(nodes, roots[: params.model_trees], params.base_margin, inputs)
+            margin = margin_of_trees(nodes, roots, 0, params.model_trees, params.base_margin, inputs)
+            intent.model_score = probability(margin)
             intent.model_threshold = params.threshold
         if params.has_target_model:
-            reads = np.empty(TARGET_INPUT_COUNT)
-            target_inputs(intent, reads)
-            stops = margin_of_row(nodes, roots[params.model_trees :], params.target_base, reads)
+            stops = margin_of_trees(nodes, roots, params.model_trees, roots.shape[0], params.target_base, inputs)
             intent.predicted_move = stops * intent.stop_distance

@@ -14,8 +14,8 @@ from chimera_platform.engines.ranges import new_frames
 from chimera_platform.engines.timeframes import new_timeframes
 from chimera_platform.errors import DataError, ReleaseError
 from chimera_platform.execution.records import INTENT_DTYPE
-from chimera_platform.learning.model_inputs import MODEL_INPUT_COUNT, MODEL_INPUT_NAMES
-from chimera_platform.learning.target_inputs import TARGET_INPUT_NAMES
+from chimera_platform.learning.model_inputs import MODEL_INPUT_NAMES
+from chimera_platform.learning.target_inputs import TARGET_INPUT_COUNT, TARGET_INPUT_NAMES
 from chimera_platform.learning.trees import NODE_DTYPE, Trees, joined_trees
 from chimera_platform.market.book import (
     new_books,
@@ -92,7 +92,7 @@ class SymbolEngines:
         self._state["regime"] = new_regime_states(1)
         self._state["frames"] = new_frames()
         self._said = new_detections()
-        self._vector, self._inputs = np.empty(FEATURE_COUNT), np.empty(MODEL_INPUT_COUNT)
+        self._vector, self._inputs = np.empty(FEATURE_COUNT), np.empty(TARGET_INPUT_COUNT)
         self._nodes, self._roots = np.zeros(0, NODE_DTYPE), np.zeros(0, np.int64)
         self._out = np.zeros(_BUFFER_ROWS, INTENT_DTYPE)
         self.apply_release(None, 0)

@@ -112,16 +112,17 @@ def joined_trees(models: Sequence[Trees]) -> tuple[np.ndarray[Any, Any], np.ndar
 
 
 @kernel
-def margin_of_row(nodes: Any, roots: Any, base_margin: float, features: Any) -> float:
+def margin_of_trees(nodes: Any, roots: Any, first: int, end: int, base_margin: float, features: Any) -> float:
     """Return base and leaves of one row of features, added as XGBoost does, in float32.
 
     Parameters
     ----------
     nodes, roots, base_margin : as in :class:`Trees`.
+    first, end : which of the trees, the end excluded.
     features : float64 array; NaN is missing. Compared as float32.
     """
     margin = np.float32(base_margin)
-    for tree in range(roots.shape[0]):
+    for tree in range(first, end):
         node = roots[tree]
         column = nodes[node].feature
         while column >= 0:
@@ -138,15 +139,21 @@ def margin_of_row(nodes: Any, roots: Any, base_margin: float, features: Any) -> 
 
 
 @kernel
+def probability(margin: float) -> float:
+    """Return the probability of the positive class for a classifier's margin."""
+    return 1.0 / (1.0 + math.exp(-margin))
+
+
+@kernel
 def score_row(nodes: Any, roots: Any, base_margin: float, features: Any) -> float:
-    """Return the probability of the positive class for one row of features, see :func:`margin_of_row`."""
-    return 1.0 / (1.0 + math.exp(-margin_of_row(nodes, roots, base_margin, features)))
+    """Return the probability of the positive class for one row of features, see :func:`margin_of_trees`."""
+    return probability(margin_of_trees(nodes, roots, 0, roots.shape[0], base_margin, features))
 
 
 @kernel
 def _add_rows(nodes: Any, roots: Any, base_margin: float, rows: Any, out: Any) -> None:
     for i in range(rows.shape[0]):
-        out[i] = margin_of_row(nodes, roots, base_margin, rows[i])
+        out[i] = margin_of_trees(nodes, roots, 0, roots.shape[0], base_margin, rows[i])
 
 
 @kernel

@@ -17,7 +17,7 @@ from chimera_platform.coordinator import Coordinator, CoordinatorOutput, fault_e
 from chimera_platform.decision_path import DecisionPath
 from chimera_platform.engines.step import EngineArrays, SymbolEngines, new_engine_arrays, writable
 from chimera_platform.execution.records import INTENT_DTYPE
-from chimera_platform.learning.model_inputs import MODEL_INPUT_COUNT
+from chimera_platform.learning.target_inputs import TARGET_INPUT_COUNT
 from chimera_platform.market.instruments import INSTRUMENT_DTYPE, Universe
 from chimera_platform.microstructure.feature_names import FEATURE_COUNT
 from chimera_platform.portfolio.market_path import MarketPaths, new_market_paths
@@ -77,7 +77,7 @@ class FusedPath(DecisionPath):
             self._rows = new_rows(2 * ROWS_PER_EVENT)
         self._market = market if market is not None else _NO_MARKET
         self._said = new_detections()
-        self._vector, self._inputs = np.empty(FEATURE_COUNT), np.empty(MODEL_INPUT_COUNT)
+        self._vector, self._inputs = np.empty(FEATURE_COUNT), np.empty(TARGET_INPUT_COUNT)
 
     def run(self, events: Array, first_event_no: int) -> CoordinatorOutput:
         """Decide on a batch; see :meth:`DecisionPath.run`.
@@ -96,8 +96,8 @@ class FusedPath(DecisionPath):
             before = event
             event, written, fault = run_fused(
                 *coordinator.state, *coordinator.estimates, *coordinator.parameters, *self._rows,
-                self._arrays.parameters, self._arrays.states, self._said, self._vector, self._inputs, nodes, roots, intents,
-                self._market.paths, self._market.samples, events, first_event_no, event,
+                self._arrays.parameters, self._arrays.states, self._said, self._vector, self._inputs, nodes, roots,
+                intents, self._market.paths, self._market.samples, events, first_event_no, event,
             )  # fmt: skip
             if fault:
                 raise fault_error(fault, events, event)
