@@ -82,11 +82,10 @@ def check_position(state: Any, i: int, e: int) -> int:
         broken = check_fills(state, i, e, role)
         if broken != 0:
             return broken
-    if e == HEDGE:  # extended at several prices
-        if (position.committed_nanos > 0) != (position.lots != 0):
-            return COMMITTED
-    elif position.committed_nanos != abs(position.lots) * entry.reserved_per_lot_nanos:
+    if (position.committed_nanos > 0) != (position.lots != 0):
         return COMMITTED
+    if e != HEDGE and position.committed_nanos != abs(position.lots) * entry.reserved_per_lot_nanos:
+        return COMMITTED  # a hedge may be extended at several prices
     remainder = open_lots(entry) * entry.reserved_per_lot_nanos
     if position.reserved_nanos != remainder:
         return RESERVED
