@@ -74,5 +74,5 @@ def test_a_simulated_market_passes_in_every_session() -> None:
     ],
 )
 def test_a_recorded_market_passes_in_its_sessions(real_data: Path, name: str) -> None:
-    shares = shares_that_pass(open_source(real_data / name, None, load_instruments()), 500_000)
+    shares = shares_that_pass(open_source(real_data / name, None, load_instruments()), 2_000_000)
     assert min(shares.values()) >= 0.99, shares
