@@ -111,6 +111,23 @@ def _variance_with(market_risk: Any, moments: Any, portfolio: Any, settings: Any
 
 
 @kernel
+def worse_exposure(
+    market_risk: Any, moments: Any, portfolio: Any, settings: Any, i: int, most: float, least: float
+) -> float:
+    """Return which of two exposures (nanos) of instrument i risks more beside the others, of equals the larger.
+
+    With all buying and with all selling entries filled: the variance is convex, so no other fills risk more.
+    """
+    if most == least:
+        return most
+    upper = _variance_with(market_risk, moments, portfolio, settings, i, most)
+    lower = _variance_with(market_risk, moments, portfolio, settings, i, least)
+    if upper == lower:
+        return most if abs(most) >= abs(least) else least
+    return most if upper > lower else least
+
+
+@kernel
 def set_exposure(market_risk: Any, moments: Any, portfolio: Any, settings: Any, i: int, exposure: float) -> None:
     """Change the exposure of one instrument and carry the portfolio's variance along; O(held instruments).
 
@@ -178,6 +195,50 @@ def symbol_risk(market: Any, settings: Any, lot_notional_nanos: int, equity_nano
 
 
 @kernel
+def risk_at(
+    market_risk: Any, moments: Any, portfolio: Any, settings: Any, i: int, exposure: float, equity_nanos: int
+) -> float:
+    """Return what :func:`portfolio_risk` would be with another exposure (nanos) of instrument i; O(held)."""
+    if exposure == market_risk[i].exposure:
+        return portfolio_risk(portfolio, settings, equity_nanos)
+    if equity_nanos <= 0:
+        return math.inf
+    before = _variance_with(market_risk, moments, portfolio, settings, i, market_risk[i].exposure)
+    after = _variance_with(market_risk, moments, portfolio, settings, i, exposure)
+    variance = max(portfolio.variance + (after - before), 0.0)
+    return math.sqrt(variance * settings.horizon_samples) / float(equity_nanos)
+
+
+@kernel
+def risk_slope_at(
+    market_risk: Any,
+    moments: Any,
+    portfolio: Any,
+    settings: Any,
+    i: int,
+    side: int,
+    exposure: float,
+    lot_notional_nanos: int,
+    equity_nanos: int,
+) -> float:
+    """Return the covariance of one lot of instrument i on ``side`` with the portfolio, fraction of equity squared.
+
+    Over the risk horizon; infinite without equity. O(held instruments).
+
+    Parameters
+    ----------
+    exposure : of instrument i, nanos: what the lot would come on top of. With open entries that is the net position
+        with those of the lot's own side filled, as no fill of the other side may be counted on.
+    """
+    if equity_nanos <= 0:
+        return math.inf
+    volatility, equity = market_risk[i].volatility, float(equity_nanos)
+    own = float(side) * exposure * volatility * volatility
+    others = covariance_with_others(market_risk, moments, portfolio, settings, i, side)
+    return (own + others) / equity * (float(lot_notional_nanos) / equity) * settings.horizon_samples
+
+
+@kernel
 def risk_slope(
     market_risk: Any,
     moments: Any,
@@ -188,16 +249,9 @@ def risk_slope(
     lot_notional_nanos: int,
     equity_nanos: int,
 ) -> float:
-    """Return the covariance of one lot of instrument i on ``side`` with the portfolio, fraction of equity squared.
-
-    Over the risk horizon; infinite without equity. O(held instruments).
-    """
-    if equity_nanos <= 0:
-        return math.inf
-    market, equity = market_risk[i], float(equity_nanos)
-    own = float(side) * market.exposure * market.volatility * market.volatility
-    others = covariance_with_others(market_risk, moments, portfolio, settings, i, side)
-    return (own + others) / equity * (float(lot_notional_nanos) / equity) * settings.horizon_samples
+    """Return :func:`risk_slope_at` the exposure that instrument i has in the book."""
+    own = market_risk[i].exposure
+    return risk_slope_at(market_risk, moments, portfolio, settings, i, side, own, lot_notional_nanos, equity_nanos)
 
 
 @kernel

@@ -33,12 +33,15 @@ from chimera_platform.risk.portfolio_risk import (
     portfolio_risk,
     refresh_portfolio,
     risk_after,
+    risk_at,
     risk_slope,
+    risk_slope_at,
     set_exposure,
     shrunk_correlation,
     shrunk_covariance,
     symbol_risk,
     trade_risk,
+    worse_exposure,
 )
 from tests.reference import portfolio_risk as reference
 
@@ -184,6 +187,34 @@ def test_the_lots_within_the_limit_are_the_most_there_are(
     assert 0 <= lots < MAX_POSITION_LOTS
     assert risk_after(now, slope, of_a_lot, lots) <= bound * (1 + tiny)
     assert risk_after(now, slope, of_a_lot, lots + 1) >= bound * (1 - tiny)
+
+
+LOTS = st.integers(0, 800)
+
+
+@settings(max_examples=300, deadline=None)
+@given(PORTFOLIOS, st.integers(-800, 800), LOTS, LOTS, st.integers(0, N - 1), SIDES, st.floats(0.0, 0.2), UNSEEN)
+def test_whichever_open_entries_fill_the_risk_stays_within_the_limit_or_within_what_it_was(
+    exposures: list[float], net: int, buying: int, selling: int, i: int, side: int, limit: float, unseen: float
+) -> None:
+    """An entry that would reduce is not counted on while it is open, be it the new one or on the other side."""
+    b = book(2, unseen_correlation=unseen)
+    for j, exposure in enumerate(exposures):
+        b.set(j, exposure)
+    refresh_portfolio(*b)
+    b.set(i, worse_exposure(*b, i, (net + buying) * float(LOT), (net - selling) * float(LOT)))
+    before = b.risk()
+    own = (net + buying if side > 0 else net - selling) * float(LOT)
+    base, slope = risk_at(*b, i, own, EQUITY), risk_slope_at(*b, i, side, own, LOT, EQUITY)
+    assert base <= before * (1 + 1e-9) + 1e-9
+    lots = lots_within_risk(base, slope, b.lot_risk(i), max(limit, before))
+    assume(lots < 10**6)
+    entries = (net + buying + (lots if side > 0 else 0), net - selling - (lots if side < 0 else 0))
+    for filled in {*entries, net, *range(entries[1], entries[0] + 1, max((entries[0] - entries[1]) // 5, 1))}:
+        assert risk_at(*b, i, filled * float(LOT), EQUITY) <= max(limit, before) * (1 + 1e-7) + 1e-9
+    b.set(i, worse_exposure(*b, i, entries[0] * float(LOT), entries[1] * float(LOT)))
+    after = max(before, risk_after(base, slope, b.lot_risk(i), lots)) if lots > 0 else before
+    assert b.risk() <= after * (1 + 1e-7) + 1e-9
 
 
 @pytest.mark.parametrize("now", [0.0, 0.03, 0.05, 0.06, 0.12])
