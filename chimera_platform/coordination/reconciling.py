@@ -29,7 +29,7 @@ from chimera_platform.execution.venue_statement import VenueStatement
 from chimera_platform.kernels import kernel
 from chimera_platform.portfolio.exposure import add_reserved
 from chimera_platform.risk.allocator import lot_notional_nanos
-from chimera_platform.simulation.exchange.records import REPORTS_MAX
+from chimera_platform.simulation.exchange.records import REPORTS_MAX, VenueOrderState
 from chimera_platform.simulation.exchange.statement import close_slot, forget_reports, withdraw_order
 
 ROUNDS_MAX = 6
@@ -37,6 +37,7 @@ NO_INTENT = -1
 _ROWS = 2 * REPORTS_MAX + 64
 _ADJUSTMENT, _FLATTEN = int(OrderReason.ADJUSTMENT), int(OrderReason.FLATTEN)
 _RISK_ADJUSTMENT = int(RiskEventKind.ADJUSTMENT)
+_NEVER_USED = int(VenueOrderState.NONE)
 _TRADE, _TAKER = int(ReportKind.TRADE), int(Liquidity.TAKER)
 
 StatementSource = Callable[[Collection[int]], VenueStatement]
@@ -201,7 +202,9 @@ class Reconciliation:
         """Let the venue's slots hold the client's orders that the venue did not know: as ended."""
         for e, role in np.ndindex(self._state.orders.shape[1:]):
             order, slot = self._state.orders[i, e, role], e * ROLE_COUNT + role
-            if order["status"] != 0 and self._state.exchange_orders[i, slot]["order_no"] != order["order_no"]:
+            at_venue = self._state.exchange_orders[i, slot]
+            is_known = at_venue["state"] != _NEVER_USED and at_venue["order_no"] == order["order_no"]
+            if order["status"] != 0 and not is_known:
                 side, size, filled = int(order["side"]), int(order["size"]), int(order["filled"])
                 close_slot(self._state.exchange, i, slot, int(order["order_no"]), side, size, filled)
 
