@@ -56,7 +56,7 @@ def profit_plot(workdir: WorkDir) -> dg.MarkdownMetadataValue:
     figure, (ax,) = figure_of(height=2.8)
     colours = dict(zip((engine.name.lower() for engine in Engine), (BLUE, ORANGE, GREEN, RED), strict=True))
     for engine in sorted({row[0] for row in rows}):
-        colour, mine = colours[engine], [(day, pnl) for name, day, pnl in rows if name == engine]
+        colour, mine = colours.get(engine, GREY), [(day, pnl) for name, day, pnl in rows if name == engine]
         ax.plot([day for day, _ in mine], [pnl for _, pnl in mine], marker="o", color=colour, label=engine)
     ax.axhline(0.0, color=GREY, linewidth=0.8)
     ax.set_ylabel("net profit, currency")
