@@ -4,6 +4,8 @@
 it was decided, as absolute notional in nanos. A fill of ``q`` lots of an entry therefore moves exactly ``q`` times the
 price reserved per lot from one to the other, whatever it cost, and an exit frees its share of what is committed: no
 exposure arises but by a decision, and what fitted under a cap when it was decided fits when it is filled.
+The one exception is the venue's: where it trades what it had reported as cancelled, the lots take up again what their
+end had given back.
 
 A *currency* is what is bought and sold (:attr:`~chimera_platform.market.instruments.Instrument.asset`): gold, euro,
 bitcoin, one company's stock.
