@@ -71,20 +71,35 @@ def risk_row(returns: np.ndarray[Any, Any], method: str) -> dict[str, Any]:
 
 
 def coverage_failures(workdir: WorkDir) -> list[str]:
-    """Return a sentence for each latest series of forecasts, of the warehouse or of the flow, that a test rejects."""
-    query = """
-        SELECT run_id, method, forecasts, exceptions, expected, kupiec_p, independence_p
-        FROM learning.value_at_risk
+    """Return a sentence for each latest series of forecasts that a coverage test rejects.
+
+    Those made here of the account's returns, and the flow's own of the positions that it held.
+    """
+    return _failures(
+        workdir,
+        f"""
+        SELECT run_id, method, {_COUNTS} FROM learning.value_at_risk
         QUALIFY day = max(day) OVER (PARTITION BY run_id)
-        UNION ALL
-        SELECT run_id, method || ', live over ' || CAST(round(period_s) AS BIGINT) || ' s', forecasts, exceptions,
-            expected, kupiec_p, independence_p
-        FROM learning.live_coverage
-        QUALIFY day = max(day) OVER (PARTITION BY run_id)
-        ORDER BY ALL"""
+        UNION ALL {_LIVE.format(basis="positions")}""",
+    )
+
+
+def equity_failures(workdir: WorkDir) -> list[str]:
+    """Return a sentence for each of the flow's forecasts that equity, costs and trades included, does not bear out."""
+    return _failures(workdir, _LIVE.format(basis="equity"))
+
+
+_COUNTS = "forecasts, exceptions, expected, kupiec_p, independence_p"
+_LIVE = f"""
+    SELECT run_id, method || ', live over ' || CAST(round(period_s) AS BIGINT) || ' s', {_COUNTS}
+    FROM learning.live_coverage WHERE basis = '{{basis}}'
+    QUALIFY day = max(day) OVER (PARTITION BY run_id)"""
+
+
+def _failures(workdir: WorkDir, query: str) -> list[str]:
     connection = connect(workdir)
     try:
-        rows = connection.execute(query).fetchall()
+        rows = connection.execute(f"FROM ({query}) ORDER BY ALL").fetchall()
     finally:
         connection.close()
     failures = []

@@ -12,17 +12,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from chimera_platform.execution.records import MARK_DTYPE, RISK_MARK_DTYPE
+from chimera_platform.execution.records import FILL_DTYPE, MARK_DTYPE, RISK_MARK_DTYPE
+from chimera_platform.learning.quotes import QUOTE_CHANGE_DTYPE
+from chimera_platform.market.events import EVENT_DTYPE, EventFlag, EventKind
 from chimera_platform.risk.value_at_risk import coverage
 from chimera_platform.workdir import WorkDir
-from pipelines.live_coverage import LATE, coverage_row, judge_live_forecasts, outcomes
-from pipelines.measuring_risk import coverage_failures
-from tests.reference.recorded_run import FIRST_DAY, record_run
+from pipelines.live_coverage import LATE, coverage_row, held_outcomes, judge_live_forecasts, outcomes
+from pipelines.measuring_risk import coverage_failures, equity_failures
+from tests.reference.recorded_run import FIRST_DAY, INSTRUMENTS, RecordedRun, record_run
 from warehouse.ingest import ingest
 from warehouse.query import run_sql
 
-MINUTE, DAY = 60_000_000_000, 86_400_000_000_000
+SECOND, MINUTE = 1_000_000_000, 60_000_000_000
 SEED = 17
+MINUTES, PRICE, EQUITY = 2_000, 2_000_000, 10**15
+LOTS = EQUITY // (PRICE * INSTRUMENTS[0].tick_value_nanos)
 
 
 def found(ts: list[int], path_ts: list[int], path: list[float], period: int = 60) -> list[tuple[int, float, float]]:
@@ -82,29 +86,39 @@ def test_the_row_counts_what_fell_further_than_forecast() -> None:
 
 @pytest.fixture(scope="module")
 def ingested(tmp_path_factory: pytest.TempPathFactory) -> WorkDir:
-    """A run whose equity is a random walk of a standard deviation of 1e-4 a minute, forecast rightly and wrongly.
+    """A run that holds as much gold as its equity, whose mid is a random walk of 1e-4 a minute. Take a copy to write.
 
-    ``historical`` is right, ``cornish_fisher`` half of that, ``filtered`` twice as much; in the first ten minutes all
-    are unknown, and in the last hour nothing is held. Not to be written: take a copy.
+    ``historical`` forecasts it rightly, ``cornish_fisher`` half of that, ``filtered`` twice as much; in the first ten
+    minutes all are unknown, and in the last hour nothing is held. Equity pays half a forecast more each minute.
     """
     rng = np.random.default_rng(SEED)
-    minutes = 2_000
-    equity = 1e15 * np.exp(np.cumsum(rng.normal(0.0, 1e-4, minutes)))
-    run = record_run(seed=1, events=600)
-    marks, rows = np.zeros(minutes, MARK_DTYPE), np.zeros(minutes, RISK_MARK_DTYPE)
+    start = FIRST_DAY + np.arange(MINUTES) * MINUTE
+    mids = np.round(PRICE * np.exp(np.cumsum(rng.normal(0.0, 1e-4, MINUTES)))).astype(np.int64)
+    events = np.zeros(2 * MINUTES, EVENT_DTYPE)  # each minute a quote, and a second later a trade at which it is marked
+    events["ts_event"] = np.column_stack([start, start + SECOND]).ravel()
+    events["ts_recv"], events["seq"], events["flags"] = events["ts_event"], np.arange(2 * MINUTES), EventFlag.LAST
+    events["kind"][::2], events["kind"][1::2] = EventKind.QUOTE, EventKind.TRADE
+    events["price"][::2], events["ask_price"][::2], events["price"][1::2] = mids - 5, mids + 5, mids
+    events["size"], events["ask_size"][::2], events["side"][1::2] = 10, 10, 1
+    fills = np.zeros(2, FILL_DTYPE)
+    fills["fill_no"], fills["event_no"] = (0, 1), (0, 2 * (MINUTES - 60))
+    fills["ts_event"], fills["side"], fills["size"] = events["ts_event"][fills["event_no"]], (1, -1), LOTS
+    lots = np.where(np.arange(MINUTES) < MINUTES - 60, LOTS, 0)
+    forecast = float(stats.norm.ppf(0.95)) * 1e-4
+    moved = np.diff(mids, prepend=mids[0]) * LOTS * INSTRUMENTS[0].tick_value_nanos * (np.roll(lots, 1) > 0)
+    equity = EQUITY + np.cumsum(moved - int(EQUITY * forecast / 2))
+    marks, rows = np.zeros(MINUTES, MARK_DTYPE), np.zeros(MINUTES, RISK_MARK_DTYPE)
     for table, number in ((marks, "mark_no"), (rows, "risk_mark_no")):
-        table[number] = np.arange(minutes)
-        table["event_no"] = np.arange(minutes) * 600 // minutes
-        table["ts_event"] = FIRST_DAY + np.arange(minutes) * MINUTE
-        table["equity_nanos"] = equity.astype(np.int64)
-    rows["gross_nanos"][:-60] = 10**14
-    right = float(stats.norm.ppf(0.95)) * 1e-4 * math.sqrt(1_440.0)
+        table[number], table["event_no"] = np.arange(MINUTES), 2 * np.arange(MINUTES) + 1
+        table["ts_event"], table["equity_nanos"] = start + SECOND, equity
+    rows["gross_nanos"] = lots * mids * INSTRUMENTS[0].tick_value_nanos
     for method, factor in (("historical", 1.0), ("cornish_fisher", 0.5), ("filtered", 2.0)):
-        rows[f"var_{method}"] = rows[f"es_{method}"] = factor * right
-        rows[f"var_{method}"][:10] = np.nan
-    run.tables["marks"], run.tables["risk_marks"] = marks, rows
+        right = factor * forecast * rows["gross_nanos"] / equity * math.sqrt(1_440.0)
+        rows[f"var_{method}"] = rows[f"es_{method}"] = np.where(np.arange(MINUTES) < 10, np.nan, right)
+    run = record_run(seed=1, events=600)
+    tables = {"events": events, "fills": fills, "marks": marks, "risk_marks": rows}
     workdir = WorkDir(tmp_path_factory.mktemp("judged") / "work")
-    run.write(workdir.run_folder("run-1"))
+    RecordedRun({"releases": run.tables["releases"][:1], **tables}, {}).write(workdir.run_folder("run-1"))
     ingest(workdir)
     return workdir
 
@@ -114,28 +128,55 @@ def work(ingested: WorkDir, tmp_path: Path) -> WorkDir:
     return WorkDir(shutil.copytree(ingested.path, tmp_path / "work"))
 
 
-def test_right_forecasts_pass_and_wrong_ones_are_named(work: WorkDir) -> None:
-    rows = {(row["method"], row["period_s"]): row for row in judge_live_forecasts(work)}
-    assert {period for _, period in rows} == {60.0, 86_400.0}
-    minute = {method: rows[method, 60.0] for method in ("historical", "cornish_fisher", "filtered")}
-    assert {row["forecasts"] for row in minute.values()} == {1_930}
+def test_right_forecasts_of_what_is_held_pass_and_wrong_ones_are_named(work: WorkDir) -> None:
+    rows = {(row["basis"], row["method"], row["period_s"]): row for row in judge_live_forecasts(work)}
+    assert {period for _, _, period in rows} == {60.0, 86_400.0}
+    minute = {method: rows["positions", method, 60.0] for method in ("historical", "cornish_fisher", "filtered")}
+    assert {row["forecasts"] for row in minute.values()} == {MINUTES - 70}
     assert {str(row["day"]) for row in rows.values()} == {"2024-03-05"}
     print(f"\nseed {SEED}: {minute['historical']}")
     assert minute["historical"]["kupiec_p"] > 0.05 and minute["historical"]["independence_p"] > 0.05
-    assert minute["historical"]["mean_forecast"] == pytest.approx(stats.norm.ppf(0.95) * 1e-4, rel=1e-9)
     assert minute["cornish_fisher"]["exceptions"] > 2 * minute["cornish_fisher"]["expected"]
     assert minute["filtered"]["exceptions"] < minute["filtered"]["expected"] / 2
-    assert {rows[method, 86_400.0]["forecasts"] for method in minute} == {1}
+    assert {rows["positions", method, 86_400.0]["forecasts"] for method in minute} == {1}
     failures = coverage_failures(work)
     assert len(failures) == 2
     assert failures[0].startswith("run run-1, cornish_fisher, live over 60 s: ")
     assert failures[1].startswith("run run-1, filtered, live over 60 s: ") and "Kupiec p = 0.0000" in failures[1]
 
 
+def test_what_costs_take_from_equity_stands_apart(work: WorkDir) -> None:
+    rows = {(row["basis"], row["method"]): row for row in judge_live_forecasts(work) if row["period_s"] == 60.0}
+    held, equity = rows["positions", "historical"], rows["equity", "historical"]
+    assert equity["forecasts"] == held["forecasts"]
+    assert equity["exceptions"] > 2 * held["exceptions"]
+    assert any("historical, live over 60 s" in sentence for sentence in equity_failures(work))
+    assert not any("historical, live" in sentence for sentence in coverage_failures(work))
+
+
+def test_what_was_held_before_the_mark_is_what_loses_and_what_is_traded_at_it_or_after_is_not() -> None:
+    quotes = np.zeros(4, QUOTE_CHANGE_DTYPE)
+    quotes["event_no"], quotes["ts_event"] = (0, 5, 6, 8), (0, 50, 60, 170)
+    quotes["bid_price"], quotes["ask_price"] = (100, 110, 0, 90), (102, 112, 0, 92)
+    fills = {"event_no": np.array([0, 3]), "instrument_id": np.array([0, 0]), "lots": np.array([3, 4])}
+    forecasts = {"event_no": np.array([3]), "ts_event": np.array([30]), "equity_nanos": np.array([1_000])}
+    for period, loss in (
+        (10, 0.0),
+        (20, -3 * 10 * 2.0 / 1_000),
+        (100, -3 * 10 * 2.0 / 1_000),
+        (140, 3 * 10 * 2 / 1_000),
+    ):
+        chosen, losses, elapsed = held_outcomes(forecasts, fills, quotes, np.array([2.0]), period)
+        assert (list(chosen), list(losses), list(elapsed)) == ([0], [pytest.approx(loss)], [period])
+    assert len(held_outcomes(forecasts, fills, quotes, np.array([2.0]), 141)[0]) == 0  # no quote as late as that
+    silent = {**fills, "instrument_id": np.array([1, 1])}
+    assert len(held_outcomes(forecasts, silent, quotes, np.array([2.0, 2.0]), 20)[0]) == 0
+
+
 def test_judging_again_replaces_the_rows(work: WorkDir) -> None:
     first = judge_live_forecasts(work)
     assert judge_live_forecasts(work) == first
-    assert run_sql(work, "SELECT count(*) FROM learning.live_coverage").item() == len(first) == 6
+    assert run_sql(work, "SELECT count(*) FROM learning.live_coverage").item() == len(first) == 12
 
 
 def test_a_run_that_never_forecast_anything_is_not_judged(work: WorkDir) -> None:
@@ -144,3 +185,16 @@ def test_a_run_that_never_forecast_anything_is_not_judged(work: WorkDir) -> None
     run.write(work.run_folder("run-2"), "run-2")
     ingest(work)
     assert {row["run_id"] for row in judge_live_forecasts(work)} == {"run-1"}
+
+
+def test_the_flow_journals_forecasts_that_can_be_judged(copy: WorkDir) -> None:
+    rows = {(row["method"], row["period_s"], row["basis"]): row for row in judge_live_forecasts(copy)}
+    minute = rows["historical", 60.0, "positions"]
+    assert {method for method, _, _ in rows} == {"historical", "cornish_fisher", "filtered"}
+    assert minute["level"] == 0.95 and minute["forecasts"] > 100
+    assert 0.0 < minute["mean_forecast"] < 0.01
+    query = """
+        SELECT bool_and(value_at_risk >= 0) AND bool_and(expected_shortfall >= value_at_risk),
+            bool_and(worst_stress > 0) FILTER (gross > 0), bool_or(gross > 0), bool_and(breaker IS NOT NULL)
+        FROM risk_profile"""
+    assert run_sql(copy, query).row(0) == (True, True, True, True)

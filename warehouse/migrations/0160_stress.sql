@@ -12,15 +12,16 @@ CREATE TABLE learning.stress (
     instruments BIGINT NOT NULL        -- with a position at the day's end, all engines together
 );
 
--- grain: run, last UTC day with a forecast, method and period; key: run_id, day, method, period_s
+-- grain: run, last UTC day with a forecast, what it is held against, method and period; key: run_id, day, basis, method, period_s
 CREATE TABLE learning.live_coverage (
     run_id VARCHAR NOT NULL,
     day DATE NOT NULL,
+    basis VARCHAR NOT NULL,            -- positions: what was held, at mids; equity: trades within the period and costs too
     method VARCHAR NOT NULL,           -- historical, cornish_fisher or filtered
     level DOUBLE NOT NULL,             -- share of periods whose loss is within the value at risk
     period_s DOUBLE NOT NULL,          -- seconds that a forecast is held against: the sample interval, the risk horizon
     forecasts BIGINT NOT NULL,         -- journaled in risk_marks while something was held, one a period
-    exceptions BIGINT NOT NULL,        -- falls of equity that were larger than forecast
+    exceptions BIGINT NOT NULL,        -- losses that were larger than forecast
     expected DOUBLE NOT NULL,          -- exceptions that the level says
     mean_forecast DOUBLE,              -- loss, fraction of equity; null without forecasts
     mean_excess DOUBLE,                -- loss beyond the forecast where there was one, fraction of equity

@@ -5,14 +5,14 @@ import dagster as dg
 from pipelines.defs.policies import RETRY, WAREHOUSE_POOL, only_conflicts_are_retried
 from pipelines.defs.resources import WorkDirResource
 from pipelines.live_coverage import judge_live_forecasts, live_markdown
-from pipelines.measuring_risk import coverage_failures, measure_risk, risk_markdown
+from pipelines.measuring_risk import coverage_failures, equity_failures, measure_risk, risk_markdown
 from pipelines.stressing import stress_days, stress_markdown
 
 
 @dg.asset(
     key=["risk", "value_at_risk"],
     group_name="risk",
-    deps=[["staging", "marks"], ["staging", "risk_marks"]],
+    deps=[["staging", name] for name in ("events", "fills", "marks", "risk_marks")],
     retry_policy=RETRY,
     pool=WAREHOUSE_POOL,
     kinds={"duckdb", "numpy"},
@@ -49,13 +49,16 @@ def stress(work: WorkDirResource) -> dg.MaterializeResult:
 @dg.asset_check(
     asset=["risk", "value_at_risk"],
     name="forecasts_cover",
-    description="Losses exceed their forecasts, made afterwards here or live in the flow, as often as the level says "
-    "(Kupiec) and do not cluster (Christoffersen), at 1 %. A model that fails warns: trading goes on under the other "
-    "limits.",
+    description="Losses exceed their forecasts, those made afterwards here and those of the flow for what it held, as "
+    "often as the level says (Kupiec) and do not cluster (Christoffersen), at 1 %. A model that fails warns: trading "
+    "goes on under the other limits. How often equity fell further, costs and trades of the period included, stands "
+    "beside it.",
 )
 def forecasts_cover(work: WorkDirResource) -> dg.AssetCheckResult:
     """Name the series of forecasts that a test rejects."""
     failures = coverage_failures(work.workdir)
     return dg.AssetCheckResult(
-        passed=not failures, severity=dg.AssetCheckSeverity.WARN, metadata={"rejected": failures}
+        passed=not failures,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={"rejected": failures, "rejected_by_equity": equity_failures(work.workdir)},
     )
