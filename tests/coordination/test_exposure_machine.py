@@ -95,6 +95,7 @@ class ExposureMachine(WatchedCoordinator, RuleBasedStateMachine):
         self.release_no += 1
         self.coordinator.apply_release(SimpleNamespace(weights=given), self.release_no)
 
+    @precondition(lambda self: self.event_no > 15)
     @rule()
     def the_kill_switch_is_thrown(self) -> None:
         self.coordinator.close_down()
