@@ -19,7 +19,7 @@ from chimera_platform.execution.exit_plan import (
 from chimera_platform.execution.fills import fill_fee_nanos
 from chimera_platform.execution.orders import ENTRY, IOC, new_order
 from chimera_platform.execution.records import Engine, Liquidity, OrderReason, OrderType, TimeInForce
-from chimera_platform.kernels import kernel, record_kernel
+from chimera_platform.kernels import inlined_kernel, kernel, record_kernel
 from chimera_platform.portfolio.exposure import add_reserved
 from chimera_platform.risk.allocator import allocate
 from chimera_platform.risk.governor import decide
@@ -79,6 +79,31 @@ def _send_entry(
     transmit_order(state, parameters, output, i, e, ENTRY, expire_ts, event_no, ts)
 
 
+@inlined_kernel
+def enter(
+    state: Any,
+    parameters: Any,
+    output: Any,
+    intent: Any,
+    lots: int,
+    price: int,
+    lot_notional: int,
+    event_no: int,
+    ts: int,
+) -> None:
+    """Carry out an intent in ``lots`` lots: plan how it is left, send its entry, count what that exposes.
+
+    Parameters
+    ----------
+    price, lot_notional : ticks, and nanos of a lot, at which it was decided; the latter has been reserved for each lot.
+    """
+    i, e = intent.instrument_id, intent.engine
+    exits = parameters.settings[0].exits
+    _start_plan(state.positions[i, e], intent, parameters.instruments[i], exits, lots, price)
+    _send_entry(state, parameters, output, intent, lots, lot_notional, event_no, ts)
+    follow_exposure(state, parameters, i, e, ts)
+
+
 @kernel
 def handle_intent(state: Any, parameters: Any, output: Any, intent: Any, event_no: int, ts: int, delay: int) -> None:
     """Reserve for ``intent``, let the governor look, then send what is approved or release.
@@ -118,6 +143,4 @@ def handle_intent(state: Any, parameters: Any, output: Any, intent: Any, event_n
     row.reserved_nanos = lots * lot_notional
     if lots > 0:
         note_order_time(account, state.order_times, ts)
-        _start_plan(position, intent, parameters.instruments[i], settings.exits, lots, price)
-        _send_entry(state, parameters, output, intent, lots, lot_notional, event_no, ts)
-        follow_exposure(state, parameters, i, e, ts)
+        enter(state, parameters, output, intent, lots, price, lot_notional, event_no, ts)

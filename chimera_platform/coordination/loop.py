@@ -94,21 +94,9 @@ def mark_first(state: Any, parameters: Any, output: Any, i: int, event_no: int, 
 
 
 @inlined_kernel
-def coordinate_before(
-    state: Any, parameters: Any, estimates: Any, output: Any, book: Any, event: Any, event_no: int
-) -> None:
-    """Let the clock tick where it is time, let the venue do what is due before ``event``, take in what it reports.
-
-    Parameters
-    ----------
-    state, parameters, output : see :mod:`chimera_platform.coordination.state`; ``book`` is still without the event.
-    estimates : see :mod:`chimera_platform.coordination.desk`.
-    book, event : records of BOOK_DTYPE and EVENT_DTYPE, of one instrument of the state.
-    event_no : row number of the event in the run.
-    """
+def meet_venue(state: Any, parameters: Any, output: Any, book: Any, event: Any, event_no: int) -> None:
+    """Let the venue do what is due before ``event``, and take in what it reports; ``book`` is without the event."""
     i = event.instrument_id
-    if event.ts_event >= state.desk[0].next_look_ts:
-        tick(state, parameters, estimates, output, event_no, event.ts_event)
     if state.markets[i].is_at_venue == 1:
         v = parameters.venue_index[i]
         before_event(
@@ -123,6 +111,24 @@ def coordinate_before(
         )
         if has_report(state.exchange_markets[i], event.ts_event):
             receive_reports(state, parameters, output, i, event_no, event.ts_event)
+
+
+@inlined_kernel
+def coordinate_before(
+    state: Any, parameters: Any, estimates: Any, output: Any, book: Any, event: Any, event_no: int
+) -> None:
+    """Let the clock tick where it is time, let the venue do what is due before ``event``, take in what it reports.
+
+    Parameters
+    ----------
+    state, parameters, output : see :mod:`chimera_platform.coordination.state`; ``book`` is still without the event.
+    estimates : see :mod:`chimera_platform.coordination.desk`.
+    book, event : records of BOOK_DTYPE and EVENT_DTYPE, of one instrument of the state.
+    event_no : row number of the event in the run.
+    """
+    if event.ts_event >= state.desk[0].next_look_ts:
+        tick(state, parameters, estimates, output, event_no, event.ts_event)
+    meet_venue(state, parameters, output, book, event, event_no)
 
 
 @inlined_kernel

@@ -1,0 +1,1 @@
+"""What refused and resized intents would have earned: each carried out alone in the venue model."""
