@@ -77,7 +77,7 @@ def _decisions(market_risk: Any, moments: Any, portfolio: Any, settings: Any, co
     lots = 0
     for k in range(count):
         i, side = k % market_risk.shape[0], 1 - 2 * (k & 1)
-        slope = risk_slope(market_risk, moments, portfolio, settings, i, side, _LOT, _EQUITY)
+        slope = risk_slope(market_risk, moments, portfolio, settings, i, side, market_risk[i].exposure, _LOT, _EQUITY)
         now = portfolio_risk(portfolio, settings, _EQUITY)
         lots += lots_within_risk(now, slope, symbol_risk(market_risk[i], settings, _LOT, _EQUITY), 0.1)
     return lots

@@ -50,7 +50,7 @@ WEIGHT_MAX = 10.0
 _ARRAYS = (
     "account", "markets", "currencies", "positions", "orders", "order_times", "desk", "market_risk", "moments",
 )  # fmt: skip
-_ESTIMATES = ("returns", "covariance", "betas", "work")
+_ESTIMATES = ("returns", "betas", "work")
 
 
 class WeightedRelease(Protocol):
@@ -136,6 +136,7 @@ class Coordinator:
         set_priors(desk["weights"], desk["performances"], self._parameters.settings[0]["performance_tracking"], weights)
         account["engine_weight"][0] = desk["weights"]["weight"]
         account["release_no"] = release_no
+        desk["is_rebalancing"], desk["next_look_ts"] = 1, 0  # what is measured moves to its new target from here on
 
     def close_down(self, *, is_closing: bool = True) -> None:
         """Take no new risk from here on: intents are refused, entries withdrawn, positions closed (``FLATTEN``).
@@ -250,7 +251,7 @@ class Coordinator:
 
     def snapshot(self) -> dict[str, Any]:
         """Return the whole state as a picklable dict of arrays, books and exchange packed to what is in use."""
-        arrays: dict[str, Any] = {name: array.copy() for name, array in self._lasting().items()}
+        arrays: dict[str, Any] = {name: _copied(array) for name, array in self._lasting().items()}
         books = [pack_book(book) for book in self._state.books]
         return {**arrays, "books": books, "exchange": pack_exchange(self._state.exchange)}
 
@@ -309,6 +310,11 @@ class Coordinator:
                 f"expected ascending numbers from {first_event_no} to {end - 1}"
             )
         raise ValueError(f"intent {row} of event {intent['event_no']}: {name} is {intent[name]}")
+
+
+def _copied(array: Array) -> Array:
+    """Return a copy byte by byte: one field by field leaves whatever was in memory between the fields."""
+    return np.frombuffer(bytearray(array.tobytes()), array.dtype).reshape(array.shape)
 
 
 def _output(intents: Array, parts: list[list[Array]]) -> CoordinatorOutput:

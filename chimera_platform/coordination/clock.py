@@ -11,7 +11,7 @@ from typing import Any
 from chimera_platform.coordination.exposing import wake
 from chimera_platform.coordination.hedging import follow_hedges
 from chimera_platform.coordination.losses import follow_losses
-from chimera_platform.coordination.measuring import fill_covariance, measure_risk, sample_markets
+from chimera_platform.coordination.measuring import measure_risk, sample_markets
 from chimera_platform.coordination.receiving import append_reject_steps
 from chimera_platform.coordination.risk_rows import (
     ALL_ENGINES,
@@ -81,8 +81,6 @@ def tick(state: Any, parameters: Any, estimates: Any, output: Any, event_no: int
     is_paused = follow_pauses(state, parameters, output, event_no, ts)
     if ts >= desk.portfolio.next_sample_ts:
         sample_markets(state, parameters, estimates, ts)
-        if settings.hedge_controller.enable_cross_engine_hedging == 1:
-            fill_covariance(state, estimates)
     if desk.is_exposure_changed == 1:
         measure_risk(state, parameters, estimates, equity)
     if desk.is_rebalancing == 1:

@@ -51,7 +51,6 @@ class Estimates(NamedTuple):
     """What only a tick of the clock needs: of the markets together, and room to work in (the last three)."""
 
     returns: np.ndarray[Any, Any]  # f8 (instruments, window): ring of sampled returns
-    covariance: np.ndarray[Any, Any]  # f8 (instruments, instruments): shrunken, per sample interval
     betas: np.ndarray[Any, Any]  # BETA_DTYPE (pairs,)
     hedge_markets: np.ndarray[Any, Any]  # HEDGE_MARKET_DTYPE (instruments,)
     hedge_work: np.ndarray[Any, Any]  # f8 (…, instruments)

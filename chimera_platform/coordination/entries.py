@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from chimera_platform.coordination.exposing import follow_exposure
+from chimera_platform.coordination.exposing import follow_exposure, lots_at_stake
 from chimera_platform.coordination.inputs import decision_price, fill_inputs
 from chimera_platform.coordination.sending import transmit_order
 from chimera_platform.execution.exit_plan import (
@@ -24,7 +24,13 @@ from chimera_platform.portfolio.exposure import add_reserved
 from chimera_platform.risk.allocator import allocate
 from chimera_platform.risk.governor import decide
 from chimera_platform.risk.order_rate import note_order_time
-from chimera_platform.risk.portfolio_risk import lots_within_risk, risk_after, risk_slope
+from chimera_platform.risk.portfolio_risk import (
+    exposure_nanos,
+    lots_within_risk,
+    risk_after,
+    risk_at,
+    risk_slope,
+)
 from chimera_platform.simulation.exchange.records import NEVER
 
 HEDGE, TAKER = int(Engine.HEDGE), int(Liquidity.TAKER)
@@ -105,6 +111,18 @@ def enter(
 
 
 @kernel
+def _risk_on_side(state: Any, parameters: Any, row: Any) -> Any:
+    """Return (the portfolio's risk with the open entries of the row's side filled, covariance of a lot with it)."""
+    i, side, equity = row.instrument_id, row.side, row.equity_nanos
+    portfolio, settings = state.desk[0].portfolio, parameters.settings[0].covariance
+    most, least = lots_at_stake(state.positions, state.orders, i)
+    own = exposure_nanos(most if side > 0 else least, row.mid2, parameters.instruments[i].tick_value_nanos)
+    base = risk_at(state.market_risk, state.moments, portfolio, settings, i, own, equity)
+    lot = row.lot_notional_nanos
+    return base, risk_slope(state.market_risk, state.moments, portfolio, settings, i, side, own, lot, equity)
+
+
+@kernel
 def handle_intent(state: Any, parameters: Any, output: Any, intent: Any, event_no: int, ts: int, delay: int) -> None:
     """Reserve for ``intent``, let the governor look, then send what is approved or release.
 
@@ -132,14 +150,13 @@ def handle_intent(state: Any, parameters: Any, output: Any, intent: Any, event_n
     row.size_allocated = reserved
     currency = state.currencies[parameters.shares[i].currency_index]
     add_reserved(account, market, currency, position, e, reserved * lot_notional)
-    slope = risk_slope(
-        state.market_risk, state.moments, state.desk[0].portfolio, settings.covariance, i, intent.side, lot_notional,
-        row.equity_nanos,
-    )  # fmt: skip
-    most = lots_within_risk(row.portfolio_risk, slope, row.symbol_risk, settings.risk.max_portfolio_risk)
+    base, slope = _risk_on_side(state, parameters, row)
+    row.side_risk, row.risk_slope = base, slope
+    limit = max(settings.risk.max_portfolio_risk, row.portfolio_risk)
+    most = lots_within_risk(base, slope, row.symbol_risk, limit)
     lots = decide(row, settings.risk, settings.risk_adaptive, cap, most)
     add_reserved(account, market, currency, position, e, (lots - reserved) * lot_notional)
-    row.risk_after = risk_after(row.portfolio_risk, slope, row.symbol_risk, lots)
+    row.risk_after = max(row.portfolio_risk, risk_after(base, slope, row.symbol_risk, lots))
     row.reserved_nanos = lots * lot_notional
     if lots > 0:
         note_order_time(account, state.order_times, ts)

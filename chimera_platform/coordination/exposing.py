@@ -8,7 +8,7 @@ from chimera_platform.execution.order_state import open_lots
 from chimera_platform.execution.orders import ENTRY
 from chimera_platform.execution.records import ENGINE_COUNT
 from chimera_platform.kernels import kernel
-from chimera_platform.risk.portfolio_risk import exposed_lots, exposure_nanos, set_exposure
+from chimera_platform.risk.portfolio_risk import exposure_nanos, set_exposure, worse_exposure
 
 
 @kernel
@@ -21,17 +21,17 @@ def net_lots(positions: Any, i: int) -> int:
 
 
 @kernel
-def lots_at_stake(positions: Any, orders: Any, i: int) -> int:
-    """Return the signed lots that fills of open entries may make of an instrument's net position, the worse way."""
-    buying, selling = 0, 0
+def lots_at_stake(positions: Any, orders: Any, i: int) -> Any:
+    """Return the signed lots of an instrument with (all buying, all selling) open entries filled."""
+    most = least = net_lots(positions, i)
     for e in range(ENGINE_COUNT):
         entry = orders[i, e, ENTRY]
         if entry.is_open == 1:
             if entry.side > 0:
-                buying += open_lots(entry)
+                most += open_lots(entry)
             else:
-                selling += open_lots(entry)
-    return exposed_lots(net_lots(positions, i), buying, selling)
+                least -= open_lots(entry)
+    return most, least
 
 
 @kernel
@@ -59,11 +59,13 @@ def follow_exposure(state: Any, parameters: Any, i: int, e: int, ts: int) -> Non
 
 @kernel
 def expose(state: Any, parameters: Any, i: int) -> None:
-    """Set an instrument's exposure to what is held and on order at its present mid."""
-    market, settings = state.exchange_markets[i], parameters.settings[0].covariance
+    """Set an instrument's exposure to what is held at its present mid, with the entries filled that risk more."""
+    market, portfolio, settings = state.exchange_markets[i], state.desk[0].portfolio, parameters.settings[0].covariance
+    mid2, tick_value = market.bid + market.ask, parameters.instruments[i].tick_value_nanos
     lots = lots_at_stake(state.positions, state.orders, i)
-    exposure = exposure_nanos(lots, market.bid + market.ask, parameters.instruments[i].tick_value_nanos)
-    set_exposure(state.market_risk, state.moments, state.desk[0].portfolio, settings, i, exposure)
+    most, least = exposure_nanos(lots[0], mid2, tick_value), exposure_nanos(lots[1], mid2, tick_value)
+    exposure = worse_exposure(state.market_risk, state.moments, portfolio, settings, i, most, least)
+    set_exposure(state.market_risk, state.moments, portfolio, settings, i, exposure)
 
 
 @kernel

@@ -11,7 +11,7 @@ from chimera_platform.kernels import kernel
 from chimera_platform.risk.beta import follow_betas
 from chimera_platform.risk.covariance import sample_returns, usable_mid
 from chimera_platform.risk.live_value_at_risk import measure, note_returns
-from chimera_platform.risk.portfolio_risk import refresh_portfolio, shrunk_covariance
+from chimera_platform.risk.portfolio_risk import refresh_portfolio
 from chimera_platform.risk.stress import apply_stress
 
 
@@ -28,21 +28,10 @@ def sample_markets(state: Any, parameters: Any, estimates: Any, ts: int) -> None
     sample_returns(state.market_risk, state.moments, portfolio, work[RETURNS], work[MIDS], settings.covariance, ts)
     note_returns(desk.value_at_risk, estimates.returns, work[RETURNS])
     follow_betas(estimates.betas, settings.hedge_controller, work[RETURNS])
-    for k in range(portfolio.held_count - 1, -1, -1):  # an exposure that ends takes its entry off the list's end
-        expose(state, parameters, state.market_risk[k].held)
+    for i in range(state.markets.shape[0]):  # all: an entry that was no risk beside the others may be one now
+        expose(state, parameters, i)
     refresh_portfolio(state.market_risk, state.moments, portfolio, settings.covariance)
     desk.is_exposure_changed = 1
-
-
-@kernel
-def fill_covariance(state: Any, estimates: Any) -> None:
-    """Write the shrunken covariances of all instruments, for the hedge controller."""
-    portfolio, covariance = state.desk[0].portfolio, estimates.covariance
-    for i in range(covariance.shape[0]):
-        for j in range(i + 1):
-            value = shrunk_covariance(state.market_risk, state.moments, portfolio, i, j)
-            covariance[i, j] = value
-            covariance[j, i] = value
 
 
 @kernel

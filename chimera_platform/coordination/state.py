@@ -138,7 +138,6 @@ def new_estimates(universe: Universe, configuration: CoordinatorConfiguration) -
     hedge = new_hedge(configuration.hedge_controller, universe.symbols)
     return Estimates(
         new_return_ring(instruments, window),
-        np.zeros((instruments, instruments)),
         hedge.betas,
         hedge.markets,
         hedge.work,
@@ -158,4 +157,4 @@ def new_rows(capacity: int) -> Rows:
         RISK_MARK_DTYPE,
         INTENT_DTYPE,
     )
-    return Rows(*(np.zeros(capacity, dtype) for dtype in dtypes), np.zeros(TABLE_COUNT, np.int64))
+    return Rows._make([*(np.zeros(capacity, dtype) for dtype in dtypes), np.zeros(TABLE_COUNT, np.int64)])

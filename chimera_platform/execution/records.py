@@ -233,7 +233,9 @@ DECISION_DTYPE = np.dtype(
         ("value_at_risk", "<f8"),  # of what is held, fraction of equity; 0 while unknown
         ("stress_loss", "<f8"),  # in the worst scenario, fraction of equity
         ("portfolio_risk", "<f8"),  # volatility of all positions and entries over the risk horizon, fraction of equity
-        ("risk_after", "<f8"),  # the same with the size approved
+        ("side_risk", "<f8"),  # the same with the open entries of the intent's side filled
+        ("risk_slope", "<f8"),  # covariance of one lot with that, over the risk horizon, fraction of equity squared
+        ("risk_after", "<f8"),  # portfolio_risk with the size approved
         ("symbol_risk", "<f8"),  # of a lot of this instrument alone, over the risk horizon, fraction of equity
         ("trade_risk", "<f8"),  # loss of a lot at its stop, fraction of equity
         ("confidence", "<f8"),  # [0, 1]

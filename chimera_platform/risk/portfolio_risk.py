@@ -25,19 +25,6 @@ from chimera_platform.portfolio.positions import MAX_POSITION_LOTS
 
 
 @kernel
-def exposed_lots(net_lots: int, buying_lots: int, selling_lots: int) -> int:
-    """Return the signed lots that fills of open entries may make of a net position: the larger in absolute value.
-
-    Parameters
-    ----------
-    net_lots : held by all engines together.
-    buying_lots, selling_lots : remainders of open entries, both >= 0.
-    """
-    most, least = net_lots + buying_lots, net_lots - selling_lots
-    return most if abs(most) >= abs(least) else least
-
-
-@kernel
 def exposure_nanos(lots: int, mid2: int, tick_value_nanos: int) -> float:
     """Return signed lots at a mid (in half ticks) in nanos; the sign is that of the lots also at negative prices.
 
@@ -133,7 +120,7 @@ def set_exposure(market_risk: Any, moments: Any, portfolio: Any, settings: Any, 
 
     Parameters
     ----------
-    exposure : nanos, signed, see :func:`exposure_nanos` and :func:`exposed_lots`.
+    exposure : nanos, signed, see :func:`exposure_nanos` and :func:`worse_exposure`.
     """
     market = market_risk[i]
     if exposure == market.exposure:
@@ -210,7 +197,7 @@ def risk_at(
 
 
 @kernel
-def risk_slope_at(
+def risk_slope(
     market_risk: Any,
     moments: Any,
     portfolio: Any,
@@ -236,22 +223,6 @@ def risk_slope_at(
     own = float(side) * exposure * volatility * volatility
     others = covariance_with_others(market_risk, moments, portfolio, settings, i, side)
     return (own + others) / equity * (float(lot_notional_nanos) / equity) * settings.horizon_samples
-
-
-@kernel
-def risk_slope(
-    market_risk: Any,
-    moments: Any,
-    portfolio: Any,
-    settings: Any,
-    i: int,
-    side: int,
-    lot_notional_nanos: int,
-    equity_nanos: int,
-) -> float:
-    """Return :func:`risk_slope_at` the exposure that instrument i has in the book."""
-    own = market_risk[i].exposure
-    return risk_slope_at(market_risk, moments, portfolio, settings, i, side, own, lot_notional_nanos, equity_nanos)
 
 
 @kernel

@@ -12,7 +12,7 @@ from chimera_platform.configuration import Configuration
 from chimera_platform.coordination.invariants import Violation
 from chimera_platform.coordinator import Coordinator, CoordinatorOutput
 from chimera_platform.digest import RunDigest
-from chimera_platform.execution.records import INTENT_DTYPE, DecisionReason, Engine, Liquidity
+from chimera_platform.execution.records import INTENT_DTYPE, SIGNAL_ENGINES, DecisionReason, Liquidity
 from chimera_platform.market.events import EventFlag, EventKind
 from chimera_platform.market.instruments import load_instruments
 from chimera_platform.market.sources import open_source
@@ -37,7 +37,7 @@ def wanted(events: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     at = np.flatnonzero((events["flags"] & EventFlag.LAST != 0) & (rng.random(len(events)) < 0.01))
     rows = np.zeros(len(at), INTENT_DTYPE)
     rows["event_no"], rows["ts_event"] = at, events["ts_event"][at]
-    rows["instrument_id"], rows["engine"] = events["instrument_id"][at], rng.integers(0, len(Engine), len(at))
+    rows["instrument_id"], rows["engine"] = events["instrument_id"][at], rng.integers(0, len(SIGNAL_ENGINES), len(at))
     rows["side"], rows["size"], rows["order_type"] = rng.choice([-1, 1], len(at)), 300, rng.integers(1, 3, len(at))
     near = np.where(events["kind"][at] == EventKind.QUOTE, events["ask_price"][at], events["price"][at])
     rows["limit_price"] = np.where(rows["order_type"] == 2, near + rng.integers(-40, 40, len(at)), 0)

@@ -1,4 +1,4 @@
-"""Risk of exposures pair by pair, the most lots within a limit by trying, and the worst that open entries may make."""
+"""Risk of exposures pair by pair, and the most lots within a limit by trying."""
 
 from __future__ import annotations
 
@@ -26,11 +26,6 @@ def variance(
             else:
                 total += size * max(known, unseen)
     return total
-
-
-def worst_lots(net: int, buying: int, selling: int) -> int:
-    """Return the largest absolute position that any fills of the open entries lead to."""
-    return max(abs(net + b - s) for b in range(buying + 1) for s in range(selling + 1))
 
 
 def most_lots(is_within: Callable[[int], bool]) -> int:

@@ -184,7 +184,7 @@ def _risk_marks(rng: np.random.Generator, marks: np.ndarray[Any, Any]) -> np.nda
 def _risk_events(market: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     """Return a warning of the breaker and its end."""
     rows = np.zeros(2, RISK_EVENT_DTYPE)
-    rows["risk_event_no"], rows["event_no"] = (0, 1), (10, 200)
+    rows["risk_event_no"], rows["event_no"] = (0, 1), (10, len(market) // 2)
     rows["ts_event"] = market["ts_event"][rows["event_no"]]
     rows["kind"], rows["state"], rows["value"], rows["threshold"] = RiskEventKind.BREAKER, (1, 0), (0.06, 0.04), 0.05
     rows["instrument_id"], rows["engine"] = -1, -1

@@ -25,7 +25,6 @@ from chimera_platform.risk.covariance import (
     sample_returns,
 )
 from chimera_platform.risk.portfolio_risk import (
-    exposed_lots,
     exposure_nanos,
     feared_correlation,
     lots_within_risk,
@@ -35,7 +34,6 @@ from chimera_platform.risk.portfolio_risk import (
     risk_after,
     risk_at,
     risk_slope,
-    risk_slope_at,
     set_exposure,
     shrunk_correlation,
     shrunk_covariance,
@@ -83,7 +81,7 @@ class Book(NamedTuple):
         return float(symbol_risk(self.market_risk[i], self.settings, LOT, EQUITY))
 
     def slope(self, i: int, side: int) -> float:
-        return float(risk_slope(*self, i, side, LOT, EQUITY))
+        return float(risk_slope(*self, i, side, float(self.market_risk["exposure"][i]), LOT, EQUITY))
 
 
 def book(seed: int = 1, samples: int = 200, **given: Any) -> Book:
@@ -205,7 +203,7 @@ def test_whichever_open_entries_fill_the_risk_stays_within_the_limit_or_within_w
     b.set(i, worse_exposure(*b, i, (net + buying) * float(LOT), (net - selling) * float(LOT)))
     before = b.risk()
     own = (net + buying if side > 0 else net - selling) * float(LOT)
-    base, slope = risk_at(*b, i, own, EQUITY), risk_slope_at(*b, i, side, own, LOT, EQUITY)
+    base, slope = risk_at(*b, i, own, EQUITY), risk_slope(*b, i, side, own, LOT, EQUITY)
     assert base <= before * (1 + 1e-9) + 1e-9
     lots = lots_within_risk(base, slope, b.lot_risk(i), max(limit, before))
     assume(lots < 10**6)
@@ -314,22 +312,12 @@ def test_without_equity_every_risk_is_infinite_except_of_nothing(equity: int) ->
     b.set(0, 1e14)
     assert portfolio_risk(b.portfolio, b.settings, equity) == math.inf
     assert symbol_risk(b.market_risk[0], b.settings, LOT, equity) == math.inf
-    assert risk_slope(*b, 1, 1, LOT, equity) == math.inf
+    assert risk_slope(*b, 1, 1, 0.0, LOT, equity) == math.inf
     assert trade_risk(10, 10**7, equity) == math.inf
 
 
 def test_the_loss_of_a_lot_at_its_stop_is_a_fraction_of_equity() -> None:
     assert trade_risk(20, 10 * 10**9, 10_000 * 10**9) == pytest.approx(0.02)
-
-
-@given(st.integers(-30, 30), st.integers(0, 12), st.integers(0, 12))
-@settings(deadline=None)
-def test_open_entries_count_as_whichever_of_their_fills_makes_the_larger_position(
-    net: int, buying: int, selling: int
-) -> None:
-    lots = exposed_lots(net, buying, selling)
-    assert abs(lots) == reference.worst_lots(net, buying, selling)
-    assert lots in (net + buying, net - selling)
 
 
 @pytest.mark.parametrize(

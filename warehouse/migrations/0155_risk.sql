@@ -21,6 +21,8 @@ ALTER TABLE staging.decisions ADD COLUMN account_reject_score DOUBLE;
 ALTER TABLE staging.decisions ADD COLUMN value_at_risk DOUBLE;
 ALTER TABLE staging.decisions ADD COLUMN stress_loss DOUBLE;
 ALTER TABLE staging.decisions ADD COLUMN portfolio_risk DOUBLE;
+ALTER TABLE staging.decisions ADD COLUMN side_risk DOUBLE;
+ALTER TABLE staging.decisions ADD COLUMN risk_slope DOUBLE;
 ALTER TABLE staging.decisions ADD COLUMN risk_after DOUBLE;
 ALTER TABLE staging.decisions ADD COLUMN symbol_risk DOUBLE;
 ALTER TABLE staging.decisions ADD COLUMN trade_risk DOUBLE;
