@@ -37,8 +37,8 @@ class BacktestResult:
 
     Attributes
     ----------
-    intents, decisions, orders, fills, marks : the run's tables in row-number order; the dtypes of
-        :mod:`chimera_platform.execution.records`, or the fields of them that metrics and reports read.
+    intents, decisions, orders, fills, marks, risk_events, risk_marks : the run's tables in row-number order; the
+        dtypes of :mod:`chimera_platform.execution.records`, or the fields of them that metrics and reports read.
     digest : of intents, orders and fills, 64 hex digits (:mod:`chimera_platform.digest`).
     metrics : of the whole account.
     engine_metrics : engine in lower case → metrics of its own trades; ``net_profit`` there is the realised one.
@@ -60,6 +60,8 @@ class BacktestResult:
     orders: Array
     fills: Array
     marks: Array
+    risk_events: Array
+    risk_marks: Array
     digest: str
     metrics: Performance
     engine_metrics: dict[str, dict[str, float | int | None]]
