@@ -17,6 +17,7 @@ BENCHMARKS = {
     "detectors": "What does one event cost in the book with all order-flow detectors, beside the book alone?",
     "coordinator": "What does the coordinator cost at an event without an intent, and what does an intent cost?",
     "portfolio_risk": "What does portfolio risk cost at a sample of all mids, at a decision, at a change of exposure?",
+    "value_at_risk": "What does it cost to measure value at risk and stress of what is held?",
     "hedging": "What does the hedge controller cost at a tick of the clock?",
     "backtest": "How many events a second does the whole decision path take, from event to fill?",
     "sweep": "How long do 1,000 parameter sets over a real day take, and how much of it do two workers save?",

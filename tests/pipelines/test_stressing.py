@@ -101,18 +101,25 @@ def test_the_correlation_scenario_takes_volatilities_from_minutes_next_to_each_o
     work: WorkDir, run: RecordedRun, alter: Alter
 ) -> None:
     alter(work, "DELETE FROM core.bars_1m")
+    start = int(run.tables["events"]["ts_event"][0]) // DAY * DAY
+    few = [
+        f"('run-1', {i}, 'X', DATE '2024-03-04', 'quote', {start + n * MINUTE}, {2_000.0 + n})"
+        for i in (0, 1)
+        for n in range(RETURNS_MIN)
+    ]
+    columns = "run_id, instrument_id, symbol, day, basis, ts_ns, close"
+    alter(work, f"INSERT INTO core.bars_1m ({columns}) VALUES {', '.join(few)}")  # one return too few
     unknown = [row for row in stress_days(work) if row["scenario"] == "correlation" and row["instruments"]]
     assert unknown and all(row["loss"] is None for row in unknown)
+    alter(work, "DELETE FROM core.bars_1m")
     rng = np.random.default_rng(5)
     closes = {i: 2_000.0 * np.exp(np.cumsum(rng.normal(0.0, 2e-4 * (i + 1), 900))) for i in (0, 1)}
-    start = int(run.tables["events"]["ts_event"][0]) // DAY * DAY
     bars = [
         f"('run-1', {i}, 'X', DATE '2024-03-04', '{basis}', {start + (n + (n >= 400)) * MINUTE}, {close!r})"
         for i, path in closes.items()
         for basis, shown in (("quote", path), ("trade", path[:50] * 1.01))
         for n, close in enumerate(map(float, shown))
     ]
-    columns = "run_id, instrument_id, symbol, day, basis, ts_ns, close"
     alter(work, f"INSERT INTO core.bars_1m ({columns}) VALUES {', '.join(bars)}")
     rows = [row for row in stress_days(work) if row["scenario"] == "correlation"]
     lots, expected = held(run, 0), 0.0
@@ -165,4 +172,3 @@ def test_volatilities_that_are_unknown_leave_only_their_scenario_open() -> None:
     end = DayEnd(np.array([1e14, 0.0]), np.array([1e-4, np.nan]), np.array([np.nan, np.nan]), 10**15)
     losses = {row["scenario"]: row["loss"] for row in stress_rows(end, Configuration())}
     assert losses == {"spread": pytest.approx(5e-5), "gap_up": -0.003, "gap_down": 0.003, "correlation": None}
-    assert RETURNS_MIN > 1
