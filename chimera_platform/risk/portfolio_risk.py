@@ -98,6 +98,21 @@ def _variance_with(market_risk: Any, moments: Any, portfolio: Any, settings: Any
 
 
 @kernel
+def _variance_after(market_risk: Any, moments: Any, portfolio: Any, settings: Any, i: int, exposure: float) -> float:
+    """Return the portfolio's variance with another exposure of instrument i."""
+    before = market_risk[i].exposure
+    if before * exposure > 0.0:  # of one side: what the others have in common with it is asked once
+        side = 1 if exposure > 0.0 else -1
+        others = covariance_with_others(market_risk, moments, portfolio, settings, i, side)
+        variance = market_risk[i].volatility * market_risk[i].volatility
+        added = (exposure - before) * (exposure + before) * variance + 2.0 * (abs(exposure) - abs(before)) * others
+    else:
+        added = _variance_with(market_risk, moments, portfolio, settings, i, exposure)
+        added -= _variance_with(market_risk, moments, portfolio, settings, i, before)
+    return max(portfolio.variance + added, 0.0)
+
+
+@kernel
 def worse_exposure(
     market_risk: Any, moments: Any, portfolio: Any, settings: Any, i: int, most: float, least: float
 ) -> float:
@@ -125,10 +140,8 @@ def set_exposure(market_risk: Any, moments: Any, portfolio: Any, settings: Any, 
     market = market_risk[i]
     if exposure == market.exposure:
         return
-    before = _variance_with(market_risk, moments, portfolio, settings, i, market.exposure)
-    after = _variance_with(market_risk, moments, portfolio, settings, i, exposure)
+    portfolio.variance = _variance_after(market_risk, moments, portfolio, settings, i, exposure)
     market.exposure = exposure
-    portfolio.variance = max(portfolio.variance + (after - before), 0.0)
     if exposure != 0.0 and market.held_at < 0:
         market.held_at = portfolio.held_count
         market_risk[portfolio.held_count].held = i
@@ -190,9 +203,7 @@ def risk_at(
         return portfolio_risk(portfolio, settings, equity_nanos)
     if equity_nanos <= 0:
         return math.inf
-    before = _variance_with(market_risk, moments, portfolio, settings, i, market_risk[i].exposure)
-    after = _variance_with(market_risk, moments, portfolio, settings, i, exposure)
-    variance = max(portfolio.variance + (after - before), 0.0)
+    variance = _variance_after(market_risk, moments, portfolio, settings, i, exposure)
     return math.sqrt(variance * settings.horizon_samples) / float(equity_nanos)
 
 
