@@ -1,4 +1,4 @@
-"""What does it cost to measure value at risk and stress of what is held, and to take a sample of returns?
+"""What does it cost to measure value at risk and stress of what is held?
 
 Window of 500 returns; universes of 3 and 300 instruments of which some are held. ``measure`` is all three estimates of
 VaR and ES, ``stress`` the four scenarios, ``sample`` one row of returns into the ring. One thread; figures are its
