@@ -45,7 +45,7 @@ def fill_values(state: Any, parameters: Any, estimates: Any) -> None:
         if lots != 0:
             market = state.exchange_markets[i]
             mid2 = float(market.bid + market.ask)
-            work[VALUES, i] = 0.5e-9 * float(lots) * mid2 * float(parameters.instruments[i].tick_value_nanos)
+            work[VALUES, i] = 0.5e-9 * float(lots) * abs(mid2) * float(parameters.instruments[i].tick_value_nanos)
             work[HALF_SPREADS, i] = float(market.ask - market.bid) / max(abs(mid2), 1.0)
             work[VOLATILITIES, i] = state.market_risk[i].volatility * scale
 
