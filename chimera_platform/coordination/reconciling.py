@@ -205,8 +205,8 @@ class Reconciliation:
             at_venue = self._state.exchange_orders[i, slot]
             is_known = at_venue["state"] != _NEVER_USED and at_venue["order_no"] == order["order_no"]
             if order["status"] != 0 and not is_known:
-                side, size, filled = int(order["side"]), int(order["size"]), int(order["filled"])
-                close_slot(self._state.exchange, i, slot, int(order["order_no"]), side, size, filled)
+                terms = [int(order[name]) for name in ("order_no", "side", "price", "size", "filled")]
+                close_slot(self._state.exchange, i, slot, *terms)
 
     def _output(self) -> Rows:
         self._rows = self._rows or new_rows(_ROWS)

@@ -93,10 +93,13 @@ def withdraw_order(exchange: Exchange, i: int, order_no: int) -> bool:
     return False
 
 
-def close_slot(exchange: Exchange, i: int, slot: int, order_no: int, side: int, size: int, filled: int) -> None:
+def close_slot(
+    exchange: Exchange, i: int, slot: int, order_no: int, side: int, price: int, size: int, filled: int
+) -> None:
     """Let a slot hold an order that has ended: one that the venue had lost, or an adjustment that it never had."""
     order = exchange.orders[i, slot]
-    order["order_no"], order["side"], order["size"], order["filled"] = order_no, side, size, filled
+    order["order_no"], order["side"], order["price"] = order_no, side, price
+    order["size"], order["filled"] = size, filled
     order["state"] = _DONE
     order["cancel_ts"] = order["replace_ts"] = NEVER
     order["shown"] = order["matched"] = 0
