@@ -215,3 +215,15 @@ def test_a_kill_closes_the_hedge_with_all_else() -> None:
     assert not its.state.positions["lots"].any() and its.violation() == Violation.NONE
     assert OrderReason.FLATTEN in set(hedges(rest.fills)["reason"])
     assert len(hedges(rest.intents)) == 0
+
+
+def test_a_hedge_that_offsets_all_that_is_left_is_closed_too() -> None:
+    its = Coordinator(UNIVERSE, sections(hedge_size_ratio=0.5))
+    output = run_in_pieces(its, *scene(), size=64)
+    totals = np.zeros(len(Engine), np.int64)
+    offset = False
+    for fill in output.fills:
+        totals[fill["engine"]] = fill["position_after"]
+        offset = offset or (totals.sum() == 0 and totals[Engine.HEDGE] != 0)
+    assert offset, "half of the position has ended; the hedge of the whole is as large as the rest"
+    assert its.state.positions["lots"][GOLD, Engine.HEDGE] == 0
