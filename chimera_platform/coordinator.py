@@ -34,6 +34,7 @@ from chimera_platform.execution.records import (
     ORDER_EVENT_DTYPE,
     RISK_EVENT_DTYPE,
     RISK_MARK_DTYPE,
+    SIGNAL_ENGINES,
     Engine,
 )
 from chimera_platform.market.book import pack_book, unpack_book
@@ -126,9 +127,9 @@ class Coordinator:
         """
         weights = np.ones(ENGINE_COUNT)
         for name, weight in (release.weights if release is not None else {}).items():
-            if name.upper() not in Engine.__members__:
-                known = ", ".join(engine.name.lower() for engine in Engine)
-                raise ReleaseError(f"weight for unknown engine '{name}'; expected one of {known}")
+            known = [engine.name.lower() for engine in SIGNAL_ENGINES]
+            if name not in known:
+                raise ReleaseError(f"weight for unknown engine '{name}'; expected one of {', '.join(known)}")
             if not 0.0 <= weight <= WEIGHT_MAX:
                 raise ReleaseError(f"weight of engine '{name}' is {weight}; expected 0 to {WEIGHT_MAX:g}")
             weights[Engine[name.upper()]] = weight

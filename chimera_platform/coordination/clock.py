@@ -86,12 +86,13 @@ def tick(state: Any, parameters: Any, estimates: Any, output: Any, event_no: int
     if desk.is_rebalancing == 1:
         follow_weights(state, parameters, output, event_no, ts)
     is_exposed = desk.portfolio.held_count > 0
-    if is_exposed or desk.hedge.is_wanted == 1:
+    is_hedged = desk.hedge.is_wanted == 1 or desk.hedge.hedge_risk > 0.0
+    if is_exposed or is_hedged:
         follow_hedges(state, parameters, estimates, output, equity, event_no, ts)
     is_marked = is_exposed and ts >= desk.next_risk_mark_ts
     if is_marked or desk.breaker.state != breaker_before:
         append_risk_mark(state, parameters, estimates, output, equity, event_no, ts)
         desk.next_risk_mark_ts = ts + settings.account.mark_interval_ns
     desk.next_look_ts = min(desk.portfolio.next_sample_ts, desk.breaker.day_end_ts)
-    if is_exposed or is_paused or desk.is_rebalancing == 1:
+    if is_exposed or is_hedged or is_paused or desk.is_rebalancing == 1:
         wake(desk, settings.coordination, ts)

@@ -51,10 +51,9 @@ def refresh_market(market: Any, exchange_market: Any) -> None:
 
 @kernel
 def _start_plan(position: Any, intent: Any, instrument: Any, exits: Any, lots: int, price: int) -> None:
-    """Plan how what the entry fills is left; what is held of a hedge keeps its plan, which is none."""
+    """Plan how what the entry fills is left; a hedge is left when its controller says so."""
     if intent.engine == HEDGE:
-        if position.lots == 0:
-            start_plain_plan(position, intent.stop_distance, intent.target_distance, intent.max_hold_ns)
+        start_plain_plan(position, intent.stop_distance, intent.target_distance, intent.max_hold_ns)
         return
     fee = fill_fee_nanos(instrument, lots, price, TAKER)
     cost = cost_in_ticks(fee, lots, instrument.tick_value_nanos)

@@ -65,6 +65,7 @@ def follow_hedges(
     account, desk, settings = state.account[0], state.desk[0], parameters.settings[0]
     hedge, was_wanted = desk.hedge, desk.hedge.is_wanted
     if not fill_hedge_markets(state, parameters, estimates, ts) and was_wanted == 0:
+        hedge.score = hedge.net_risk = hedge.book_risk = hedge.hedge_risk = 0.0
         return
     peak = max(account.peak_equity_nanos, 1)
     i, lots = plan_hedge(

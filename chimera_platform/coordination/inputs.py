@@ -43,14 +43,6 @@ def beyond_touch(market: Any, intent: Any) -> int:
 
 
 @kernel
-def is_at_work(position: Any, entry: Any, leave: Any, engine: int) -> bool:
-    """Return whether an engine has to wait: with what it holds or has on order; a hedge may be added to."""
-    if engine == HEDGE:
-        return entry.is_open == 1 or leave.is_open == 1
-    return is_engaged(position, entry, leave)
-
-
-@kernel
 def fill_market_inputs(
     row: Any, intent: Any, market: Any, market_risk: Any, settings: Any, clock: Any, ts: int, delay: int
 ) -> None:
@@ -145,7 +137,7 @@ def fill_inputs(
     fill_market_inputs(row, intent, market, state.market_risk[i], settings, parameters.session_clock, ts, delay)
     fill_account_inputs(row, account, desk, state.order_times, settings, ts)
     row.lot_notional_nanos = lot_notional_nanos(row.price, instrument.tick_value_nanos)
-    row.is_engaged = 1 if is_at_work(position, state.orders[i, e, ENTRY], state.orders[i, e, EXIT], e) else 0
+    row.is_engaged = 1 if is_engaged(position, state.orders[i, e, ENTRY], state.orders[i, e, EXIT]) else 0
     row.since_same_ns = ts - (position.bought_ts if intent.side > 0 else position.sold_ts)
     row.symbol_lots = lots_in_all(state.positions, state.orders, i)
     row.symbol_risk = symbol_risk(state.market_risk[i], settings.covariance, row.lot_notional_nanos, row.equity_nanos)

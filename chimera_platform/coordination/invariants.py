@@ -7,7 +7,7 @@ from typing import Any
 
 from chimera_platform.execution.order_state import FILLED, PARTIALLY_FILLED, has_ended, open_lots
 from chimera_platform.execution.orders import ENTRY, EXIT, ROLE_COUNT
-from chimera_platform.execution.records import ENGINE_COUNT, Engine
+from chimera_platform.execution.records import ENGINE_COUNT
 from chimera_platform.execution.reports import ReportKind
 from chimera_platform.kernels import kernel
 from chimera_platform.simulation.exchange.records import REPORTS_MAX
@@ -40,7 +40,7 @@ ACCOUNT_EXPOSURE, CASH, VALUE = int(Violation.ACCOUNT_EXPOSURE), int(Violation.C
 ORDER_STATE, EXIT_SIZE, PEAK = int(Violation.ORDER_STATE), int(Violation.EXIT_SIZE), int(Violation.PEAK)
 FILLS, REPORTS, CURRENCY_EXPOSURE = int(Violation.FILLS), int(Violation.REPORTS), int(Violation.CURRENCY_EXPOSURE)
 OPEN_POSITIONS = int(Violation.OPEN_POSITIONS)
-_TRADE, HEDGE = int(ReportKind.TRADE), int(Engine.HEDGE)
+_TRADE = int(ReportKind.TRADE)
 
 
 @kernel
@@ -82,10 +82,8 @@ def check_position(state: Any, i: int, e: int) -> int:
         broken = check_fills(state, i, e, role)
         if broken != 0:
             return broken
-    if (position.committed_nanos > 0) != (position.lots != 0):
+    if position.committed_nanos != abs(position.lots) * entry.reserved_per_lot_nanos:
         return COMMITTED
-    if e != HEDGE and position.committed_nanos != abs(position.lots) * entry.reserved_per_lot_nanos:
-        return COMMITTED  # a hedge may be extended at several prices
     remainder = open_lots(entry) * entry.reserved_per_lot_nanos
     if position.reserved_nanos != remainder:
         return RESERVED
