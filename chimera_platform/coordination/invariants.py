@@ -146,8 +146,7 @@ def check_invariants(state: Any, shares: Any) -> int:
 
     - committed = lots held, reserved = lots that open entries can still fill, each at the price at which it was
       decided, for each position, engine, instrument, currency and the account; so a reservation ends with its order.
-      All lots of a position are of one entry, whose price per lot stays with its slot until the next one; those of
-      a hedge may be of several;
+      All lots of a position are of one entry, whose price per lot stays with its slot until the next one;
     - the account's open positions are those with lots or an open entry;
     - cash + sum(cost) = starting cash + realised - fees, hence with value at the mid
       cash + value = starting cash + realised + unrealised - fees, where unrealised = sum(value - cost);
