@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from chimera_platform.simulation.comparison.statistics import DAYS_MIN, REPLICATES, SIGNIFICANT, Difference
+from chimera_platform.simulation.comparison.statistics import DAYS_MIN, REPLICATES, Difference
 
 if TYPE_CHECKING:
     from benchmarks.exit_options import MarketResult, OptionResult
@@ -54,9 +54,9 @@ METHOD = f"""\
 Each option is put over the configuration by itself, on the same days; *gain* is what it earned more than the
 configuration as it stands, a day, net of spread, fees, latency and impact. Brackets: 95 % studentised interval of the
 stationary bootstrap over days ({REPLICATES:,} replicates), none of fewer than {DAYS_MIN} days with a difference. *p*:
-exact sign test, adjusted by Holm for the options of the market. **Walk-forward**: on each day of the second half, the
-option that had earned most on the days before it. The model target is trained on the first half of the days and judged
-on the others.
+exact sign test, adjusted by Holm for the options of the market; of a few recorded days it cannot be small.
+**Walk-forward**: on each day of the second half, the option that had earned most on the days before it. The models of
+targets are trained on the first half of the days and judged on the others.
 
 Profit on a simulated market says what an option does where patterns are built in; it promises nothing about real ones.
 """
@@ -71,30 +71,41 @@ def page(results: Sequence[MarketResult], command: str) -> str:
 
 
 def adopted(results: Sequence[MarketResult]) -> list[str]:
-    """Return the options that are better on a recorded market, after adjustment, and worse on none."""
-    sides: dict[str, list[int]] = {}
-    proven: Counter[str] = Counter()
+    """Return the options whose interval lies above 0 on a recorded market, and below 0 on no market."""
+    recorded: dict[str, list[int]] = {}
+    everywhere: dict[str, list[int]] = {}
     for result in results:
         for option in result.options:
-            sides.setdefault(option.name, []).append(option.gain.side)
-            if not result.market.is_simulated and option.gain.side > 0 and option.holm_p < SIGNIFICANT:
-                proven[option.name] += 1
-    return [name for name, found in sides.items() if proven[name] and min(found) >= 0]
+            everywhere.setdefault(option.name, []).append(option.gain.side)
+            if not result.market.is_simulated:
+                recorded.setdefault(option.name, []).append(option.gain.side)
+    return [name for name, sides in recorded.items() if max(sides) > 0 and min(everywhere[name]) >= 0]
 
 
 def _verdict(results: Sequence[MarketResult]) -> Iterator[str]:
     names = adopted(results)
     if names:
-        yield f"Better on a recorded market beyond doubt of chance and worse on none: {', '.join(names)}."
+        yield f"The interval lies above 0 on a recorded market and below 0 on none: {_named(names)}."
     else:
         yield (
-            "**The defaults leave every option off.** No option is better on a recorded market with an interval above "
-            f"0 and an adjusted p below {SIGNIFICANT}, and worse on none."
+            "**The defaults leave every option off**: of none does the interval lie above 0 on a recorded market and "
+            "below 0 on no market."
         )
+    yield ""
     for result in results:
         better = [option.name for option in result.options if option.gain.side > 0]
         worse = [option.name for option in result.options if option.gain.side < 0]
-        yield f"- {result.market.name}: interval above 0: {_named(better)}; below 0: {_named(worse)}."
+        yield f"- **{result.market.name}**: above 0: {_named(better)}. Below 0: {_named(worse)}."
+    yield from _models(results)
+
+
+def _models(results: Sequence[MarketResult]) -> Iterator[str]:
+    """Say where the models predict, and where following them pays: the one does not follow from the other."""
+    for name in dict.fromkeys(name for result in results for name in result.targets):
+        judged = [result for result in results if name in result.targets]
+        predicts = [r.market.name for r in judged if r.targets[name].get("gain_low", 0.0) > 0.0]
+        pays = [r.market.name for r in judged for o in r.options if o.name == name and o.gain.side > 0]
+        yield f"- **{name}**: predicts moves better than a constant on {_named(predicts)}; pays on {_named(pays)}."
 
 
 def _market(result: MarketResult) -> Iterator[str]:
@@ -109,11 +120,11 @@ def _market(result: MarketResult) -> Iterator[str]:
     yield "|---|---|---|---|---|---|---|"
     for option in result.options:
         yield _row(option)
-    walked = result.walk_forward
-    yield f"| **walk-forward** | | | | {_gain(walked)} | {walked.better} : {walked.worse} | {walked.sign_p:.2g} |"
-    taken = Counter(result.chosen)
-    yield ""
-    yield f"Taken in the walk: {', '.join(f'{name} ({count})' for name, count in taken.most_common())}."
+    if result.chosen:
+        walked, taken = result.walk_forward, Counter(result.chosen)
+        yield f"| **walk-forward** | | | | {_gain(walked)} | {walked.better} : {walked.worse} | {walked.sign_p:.2g} |"
+        yield ""
+        yield f"Taken in the walk: {_named([f'{name} ({count})' for name, count in taken.most_common()])}."
     for name, unseen in result.targets.items():
         yield ""
         yield _target(name, unseen)
@@ -144,4 +155,4 @@ def _target(name: str, unseen: Mapping[str, Any]) -> str:
 
 
 def _named(names: Sequence[str]) -> str:
-    return ", ".join(names) or "none"
+    return "; ".join(names) or "none"

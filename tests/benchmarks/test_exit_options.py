@@ -59,13 +59,13 @@ def test_a_day_decides_nothing_about_itself_or_before() -> None:
         (UP, 0.03, UP, ["a"]),
         (UP, 0.03, OPEN, ["a"]),
         (UP, 0.03, DOWN, []),
-        (UP, 0.2, UP, []),
+        (UP, 1.0, UP, ["a"]),
         (OPEN, 0.03, UP, []),
         (DOWN, 0.03, UP, []),
         (NONE, 1.0, UP, []),
     ],
 )
-def test_an_option_is_adopted_where_a_recorded_market_is_sure_and_none_is_against_it(
+def test_an_option_is_adopted_where_a_recorded_market_is_for_it_and_none_is_against_it(
     recorded: Difference, p: float, simulated: Difference, expected: list[str]
 ) -> None:
     results = [market([option("a", recorded, p)]), market([option("a", simulated)], is_simulated=True)]
@@ -78,11 +78,14 @@ def test_the_page_shows_each_markets_options_the_walk_and_the_models() -> None:
         [market([option("a", UP), option("b", NONE)], targets={"m": unseen, "n": {"examples": 3}})], "the command"
     )
     assert "the command" in shown
-    assert "Better on a recorded market beyond doubt of chance and worse on none: a." in shown
+    assert "The interval lies above 0 on a recorded market and below 0 on none: a." in shown
     assert "| a | 12.0 | 100 | 40.0% | 5.0 [1.0, 9.0] | 6 : 0 | 0.03 |" in shown
     assert "| b | 12.0 | 100 | 40.0% | changes nothing | | |" in shown
     assert "| **walk-forward** | | | | 1.0 [-2.0, 4.0] | 4 : 2 | 0.7 |" in shown
-    assert "Taken in the walk: a (2), as configured (1)." in shown
+    assert "Taken in the walk: a (2); as configured (1)." in shown
+    assert "- **m**: predicts moves better than a constant on recorded; pays on none." in shown
+    assert "- **n**: predicts moves better than a constant on none; pays on none." in shown
+    assert "walk" not in page([market([option("a", UP)], chosen=[])], "").split("### ")[1]
     assert "m: on 900 intents" in shown and "25.0% less (lower bound 10.0%)" in shown
     assert "n: 3 intents that it had not seen, too few" in shown
-    assert "**The defaults leave every option off.**" in page([market([option("a", OPEN)])], "")
+    assert "**The defaults leave every option off**" in page([market([option("a", OPEN)])], "")
