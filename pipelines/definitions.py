@@ -35,6 +35,7 @@ ASSETS: list[Any] = [
     learning.microprice,
     signals.scorecard,
     risk.value_at_risk,
+    risk.gate_counterfactuals,
     risk.stress,
     report.day_report,
     release.candidate,
@@ -48,6 +49,7 @@ CHECKS = [
     learning_checks.labels_stay_in_their_day,
     learning_checks.parts_sum_to_net,
     risk.forecasts_cover,
+    risk.controls_reproduce,
     gates,
 ]
 

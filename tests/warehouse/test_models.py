@@ -212,12 +212,12 @@ def test_reasons_add_up_to_the_decisions(work: WorkDir, run: RecordedRun) -> Non
     ).to_series().to_list() == (pytest.approx([1.0] * (3 * len(Engine) * len(INSTRUMENTS))))
 
 
-def test_monitoring_and_gates_count_every_intent_once(work: WorkDir, run: RecordedRun) -> None:
+def test_monitoring_and_outcomes_count_every_intent_once(work: WorkDir, run: RecordedRun) -> None:
     intents, decisions, fills = (run.tables[n] for n in ("intents", "decisions", "fills"))
     scored = int((~np.isnan(intents["model_score"])).sum())
     assert run_sql(work, "SELECT sum(intents)::BIGINT FROM model_monitoring").item() == scored
-    assert run_sql(work, "SELECT sum(intents)::BIGINT FROM gate_effect").item() == len(intents)
-    net = run_sql(work, "SELECT sum(net), sum(closed)::BIGINT FROM gate_effect").row(0)
+    assert run_sql(work, "SELECT count(*) FROM intent_outcomes").item() == int(decisions["approved"].sum())
+    net = run_sql(work, "SELECT sum(net), count(*) FROM intent_outcomes WHERE closed").row(0)
     earned = 0
     closed = 0
     for number in decisions["intent_no"][decisions["approved"] == 1]:
@@ -227,3 +227,21 @@ def test_monitoring_and_gates_count_every_intent_once(work: WorkDir, run: Record
             closed += 1
     assert net[1] == closed > 20
     assert net[0] == pytest.approx(earned / 1e9, abs=1e-9)
+
+
+def test_gates_count_what_they_held_back_before_any_of_it_is_valued(work: WorkDir, run: RecordedRun) -> None:
+    decisions = run.tables["decisions"]
+    decisions = decisions[decisions["engine"] != Engine.HEDGE]
+    refused, resized = decisions["approved"] == 0, decisions["size_approved"] != decisions["size_wanted"]
+    rows = run_sql(work, "FROM gate_value").rows(named=True)
+    (total,) = (row for row in rows if row["gate"] == row["session"] == row["engine"] == "all")
+    assert total["held_back"] == int((refused | resized).sum()) > 0
+    assert total["engaged"] == int((refused & (decisions["is_engaged"] == 1)).sum())
+    assert (total["carried_out"], total["saved"], total["net_effect"], total["verdict"]) == (0, 0, None, None)
+    gates = np.where(refused, decisions["reason"], decisions["binding"])
+    for gate in np.unique(gates[refused | resized]):
+        name, of_gate = DecisionReason(int(gate)).name.lower(), (gates == gate) & (refused | resized)
+        mine = [row for row in rows if row["gate"] == name]
+        for summed, kept in (("session", "engine"), ("engine", "session")):
+            parts = [row["held_back"] for row in mine if row[summed] == "all" and row[kept] != "all"]
+            assert sum(parts) == int(of_gate.sum())

@@ -1,9 +1,10 @@
 """What a run's intents would have earned: one pass over its events, with lanes for each instrument.
 
-The question is asked of one intent at a time: all that the account really did stays as it was, the market too. Own
-orders meet nothing but the market: there is no impact of one lane on another, or of the account's own trades on a lane,
-and no self-trade. Where the venue draws latencies or refusals, the numbers of an intent's messages are its own, the
-same in either size.
+The question is asked of one intent at a time: all that the account really did stays as it was, the market too. What an
+intent is carried out on is the market as the account's trades left it: without the displayed lots that they took, and
+with their impact on prices. What one intent would have traded leaves nothing behind for another, and no order trades
+with an own one. Where the venue draws latencies or refusals, the numbers of an intent's messages are its own, the same
+in either size.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ class Counterfactuals:
     ----------
     universe, configuration : of the run.
     intents, decisions : INTENT_DTYPE and DECISION_DTYPE (m,), row by row the same intents, numbered, ascending.
+    fills : FILL_DTYPE, all that the account traded.
     every_repeat : whether what an engine goes on wanting is carried out each time: by default the first of a row of
         intents is, that the same gate refused, until its position would have been closed; and none that was refused
         while the engine was in the instrument.
@@ -43,6 +45,7 @@ class Counterfactuals:
         configuration: Configuration,
         intents: Array,
         decisions: Array,
+        fills: Array,
         every_repeat: bool = False,
     ) -> None:
         _check(universe, intents, decisions)
@@ -55,7 +58,12 @@ class Counterfactuals:
             rows = np.flatnonzero(chosen & (intents["instrument_id"] == i))
             self._rows.append(rows)
             self._lanes[i] = InstrumentLanes(
-                universe[i], configuration, intents[rows], wishes[rows], every_repeat=every_repeat
+                universe[i],
+                configuration,
+                intents[rows],
+                wishes[rows],
+                fills[fills["instrument_id"] == i],
+                every_repeat=every_repeat,
             )
         self._count = len(intents)
 

@@ -1,7 +1,8 @@
 """The loop over one instrument's events: one book and one market for all lanes, each lane an account of its own.
 
 From the sending of an entry on a lane does what the coordinator does, by the coordinator's own kernels. What it never
-does is ask: no gate, no cap, no sizing, no clock, no breaker, no hedge. Lanes know nothing of each other.
+does is ask: no gate, no cap, no sizing, no clock, no breaker, no hedge. Lanes know nothing of each other. Of what the
+account really traded they know what it left of the market: displayed lots that it took, and its impact.
 """
 
 from __future__ import annotations
@@ -15,6 +16,9 @@ from chimera_platform.coordination.state import CoordinatorState, Rows
 from chimera_platform.kernels import inlined_kernel, kernel, record_kernel
 from chimera_platform.market.book import apply_event
 from chimera_platform.simulation.counterfactual.records import SIZES, WANTED, Carried, Lanes
+from chimera_platform.simulation.exchange.consumed import consume
+from chimera_platform.simulation.exchange.impact import impact_ticks, note_own_volume
+from chimera_platform.simulation.exchange.records import CONSUMED_MAX
 from chimera_platform.simulation.exchange.step import follow_market
 
 _CLOSED, _OPEN = int(Carried.CLOSED), int(Carried.OPEN)
@@ -130,6 +134,39 @@ def clear_rows(counts: Any) -> None:
         counts[table] = 0
 
 
+@record_kernel
+def leave_trace(venue: Any, market: Any, fills: Any, first: int, end: int, slip: int) -> None:
+    """Let an order's walk through the levels leave in a market what it left in the account's: impact, lots taken."""
+    lots = 0
+    for f in range(first, end):
+        fill = fills[f]
+        lots += fill.size
+        if market.consumed_count < CONSUMED_MAX:
+            consume(market, fill.side, fill.price - fill.side * slip, fill.size)
+    note_own_volume(venue, market, fills[first].side, lots, fills[first].ts_venue)
+
+
+@kernel
+def note_fills(venue: Any, lanes: Any, market: Any, intents: Any, fills: Any, first: int, before_ts: int) -> int:
+    """Let the account's fills before ``before_ts`` (ns UTC) leave their trace; return the index of the next one.
+
+    In the market, and in every lane but those of the same intent. ``market`` has the impact that the fills met.
+    """
+    f = first
+    while f < fills.shape[0] and fills[f].ts_venue < before_ts:
+        fill, end = fills[f], f + 1
+        while end < fills.shape[0] and fills[end].order_no == fill.order_no and fills[end].ts_venue == fill.ts_venue:
+            end += 1
+        slip = impact_ticks(venue, market, fill.side, fill.ts_venue)
+        leave_trace(venue, market, fills, f, end, slip)
+        for lane in range(lanes.control.shape[0]):
+            control = lanes.control[lane]
+            if control.is_busy == 1 and intents[control.wish].intent_no != fill.intent_no:
+                leave_trace(venue, lanes.exchange_markets[lane, 0], fills, f, end, slip)
+        f = end
+    return f
+
+
 @kernel
 def run_lanes(
     lanes: Lanes,
@@ -143,12 +180,14 @@ def run_lanes(
     intents: Any,
     wishes: Any,
     outcomes: Any,
+    fills: Any,
     every_repeat: int,
     start: int,
     wish_start: int,
+    fill_start: int,
     busy: int,
 ) -> Any:
-    """Run events from index ``start`` on; return (next event, next wish, busy lanes).
+    """Run events from index ``start`` on; return (next event, next wish, next fill, busy lanes).
 
     The next event is not the end where the idle lanes are fewer than its intents may need.
 
@@ -160,11 +199,12 @@ def run_lanes(
     events, event_nos : EVENT_DTYPE (n,) with ``instrument_id`` 0, and their numbers in the run.
     intents, wishes : INTENT_DTYPE and WISH_DTYPE (m,), in the order of ``event_no``, ``instrument_id`` 0.
     outcomes : OUTCOME_DTYPE (m, SIZES).
+    fills : FILL_DTYPE (f,), the account's in this instrument, in the order of ``ts_venue``.
     every_repeat : 1: what an engine goes on wanting is carried out each time.
     busy : lanes at work.
     """
     venue, market, book = parameters.venues[parameters.venue_index[0]], markets[0], books[0]
-    n, k = start, wish_start
+    n, k, f = start, wish_start, fill_start
     while n < events.shape[0]:
         event, event_no = events[n], event_nos[n]
         end = k
@@ -172,6 +212,8 @@ def run_lanes(
             end += 1
         if lanes.control.shape[0] - busy < SIZES * (end - k):
             break
+        if f < fills.shape[0] and fills[f].ts_venue < event.ts_event:
+            f = note_fills(venue, lanes, market, intents, fills, f, event.ts_event)
         if busy > 0:
             for lane in range(lanes.control.shape[0]):
                 if lanes.control[lane].is_busy == 1:
@@ -209,4 +251,4 @@ def run_lanes(
                         enter(state, parameters, rows, intent, wish.lots[size], wish.price, 0, event_no, event.ts_event)
             k += 1
         n += 1
-    return n, k, busy
+    return n, k, f, busy

@@ -10,6 +10,7 @@ from chimera_platform.configuration import Configuration
 from chimera_platform.coordination.loop import ROWS_PER_EVENT
 from chimera_platform.coordination.parameters import coordinator_parameters
 from chimera_platform.coordination.state import new_rows, new_state
+from chimera_platform.execution.records import Liquidity
 from chimera_platform.market.instruments import Instrument, Universe
 from chimera_platform.simulation.counterfactual.lane_loop import run_lanes, value_open
 from chimera_platform.simulation.counterfactual.records import OUTCOME_DTYPE, SIZES, grown, new_lanes
@@ -37,6 +38,7 @@ class InstrumentLanes:
     instrument : with its fees.
     configuration : exits and venues are the run's; of the rest nothing is asked.
     intents, wishes : INTENT_DTYPE and WISH_DTYPE (m,) of this instrument, in the order of ``event_no``.
+    fills : FILL_DTYPE (f,), what the account traded in this instrument.
     every_repeat : whether what an engine goes on wanting is carried out each time.
     """
 
@@ -46,6 +48,7 @@ class InstrumentLanes:
         configuration: Configuration,
         intents: Array,
         wishes: Array,
+        fills: Array,
         every_repeat: bool = False,
     ) -> None:
         universe, settings = Universe([instrument]), lane_configuration(configuration)
@@ -57,8 +60,10 @@ class InstrumentLanes:
         self._rows = new_rows(ROWS_PER_EVENT)
         self._intents, self._wishes = intents.copy(), wishes
         self._intents["instrument_id"] = 0
+        takers = fills[fills["liquidity"] == Liquidity.TAKER]  # what rested took nothing and has no impact
+        self._fills = takers[np.argsort(takers["ts_venue"], kind="stable")]
         self._every_repeat = int(every_repeat)
-        self._next, self._busy, self._last_ts = 0, 0, 0
+        self._next, self._next_fill, self._busy, self._last_ts = 0, 0, 0, 0
         self._outcomes = np.zeros((len(intents), SIZES), OUTCOME_DTYPE)
 
     @property
@@ -75,9 +80,10 @@ class InstrumentLanes:
         """Run the next events of this instrument: EVENT_DTYPE (n,) with ``instrument_id`` 0, numbers int64 (n,)."""
         at = 0
         while at < len(events):
-            at, self._next, self._busy = run_lanes(
+            at, self._next, self._next_fill, self._busy = run_lanes(
                 self._lanes, self._fresh, self._books, self._markets, self._parameters, self._rows, events, event_nos,
-                self._intents, self._wishes, self._outcomes, self._every_repeat, at, self._next, self._busy,
+                self._intents, self._wishes, self._outcomes, self._fills, self._every_repeat, at, self._next,
+                self._next_fill, self._busy,
             )  # fmt: skip
             if at < len(events):
                 self._lanes = grown(self._lanes, self._first_state, 2 * self.lanes)

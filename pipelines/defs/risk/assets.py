@@ -4,6 +4,9 @@ import dagster as dg
 
 from pipelines.defs.policies import RETRY, WAREHOUSE_POOL, only_conflicts_are_retried
 from pipelines.defs.resources import WorkDirResource
+from pipelines.gate_controls import control_failures, controls_markdown
+from pipelines.gate_counterfactuals import carry_out_gated
+from pipelines.gate_intervals import gates_markdown, value_gates
 from pipelines.live_coverage import judge_live_forecasts, live_markdown
 from pipelines.measuring_risk import coverage_failures, equity_failures, measure_risk, risk_markdown
 from pipelines.stressing import stress_days, stress_markdown
@@ -44,6 +47,44 @@ def stress(work: WorkDirResource) -> dg.MaterializeResult:
     with only_conflicts_are_retried():
         rows = stress_days(work.workdir)
     return dg.MaterializeResult(metadata={"dagster/row_count": len(rows), "losses": stress_markdown(rows)})
+
+
+@dg.asset(
+    key=["risk", "gate_counterfactuals"],
+    group_name="risk",
+    deps=[
+        ["staging", "events"],
+        ["staging", "intents"],
+        ["staging", "decisions"],
+        ["staging", "fills"],
+        ["learning", "data_quality"],
+    ],
+    retry_policy=RETRY,
+    pool=WAREHOUSE_POOL,
+    kinds={"duckdb", "numba"},
+    description="Each intent that a gate refused or resized, carried out alone in the venue model on the market as it "
+    "was: what the gate saved or cost, by session and engine, with an interval.",
+)
+def gate_counterfactuals(work: WorkDirResource) -> dg.MaterializeResult:
+    """Carry out what was held back in runs with new events, and value the gates of all runs."""
+    with only_conflicts_are_retried():
+        controls = carry_out_gated(work.workdir)
+        rows = value_gates(work.workdir)
+    metadata = {"dagster/row_count": len(rows), "gates": gates_markdown(rows), "controls": controls_markdown(controls)}
+    return dg.MaterializeResult(metadata=metadata)
+
+
+@dg.asset_check(
+    asset=["risk", "gate_counterfactuals"],
+    name="controls_reproduce",
+    blocking=True,
+    description="Approved intents, carried out again in the same way as refused ones, earn what they really earned, to "
+    "the nano, where no other order of the account traded beside them.",
+)
+def controls_reproduce(work: WorkDirResource) -> dg.AssetCheckResult:
+    """Name the runs in which they do not."""
+    failures = control_failures(work.workdir)
+    return dg.AssetCheckResult(passed=not failures, metadata={"failures": failures})
 
 
 @dg.asset_check(
