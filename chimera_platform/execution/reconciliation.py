@@ -205,7 +205,7 @@ class _Plan:
             raise ReconciliationError(
                 f"instrument {i}: {total} lots worth {worth / 1e9:.2f} differ between client and venue; expected at "
                 f"most {self._settings.max_adjust_lots} lots worth {limit} (reconciliation.max_adjust_lots and "
-                "max_adjust_notional). Compare positions with the venue and set the books right, or raise the limits"
+                "max_adjust_notional). Trade the difference away at the venue, then start again"
             )
         return mid
 
