@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -57,7 +56,7 @@ class StubCoordinator:
 
 def decided(coordinator: Any, caught_up_at: int) -> list[DecidedBatch]:
     """Run four batches of ten events."""
-    step = CoordinationLogic(coordinator, lambda _: SimpleNamespace(), None, caught_up_at)
+    step = CoordinationLogic(coordinator, lambda _: None, None, caught_up_at)
     results: list[DecidedBatch] = []
     for number in range(4):
         batch = Batch(number, 10 * number, np.zeros(10, EVENT_DTYPE), 1, 0, "", False, True, 0)
