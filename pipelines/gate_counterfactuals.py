@@ -18,7 +18,7 @@ from chimera_platform.simulation.counterfactual.records import APPROVED, WANTED,
 from chimera_platform.simulation.counterfactual.wishes import Standing
 from chimera_platform.workdir import WorkDir
 from pipelines.gate_controls import compare_controls, draws, summed_controls
-from pipelines.rows import Array, days_behind, event_batches, read_rows, replace_days, run_days, run_universe
+from pipelines.rows import Array, event_batches, read_rows, replace_days, run_universe
 from warehouse.connection import connect
 
 _SECTIONS = ("account", "exits", "venue", "venues")
@@ -29,6 +29,13 @@ _ASKED = f"""
 _EVENTS = """
     SELECT CAST(day AS VARCHAR), sum(last_row - first_row + 1)::BIGINT FROM staging.segments
     WHERE table_name = 'events' AND run_id = ? GROUP BY ALL"""
+_BEHIND = """
+    SELECT DISTINCT run_id FROM (
+        SELECT run_id, day, sum(last_row - first_row + 1)::BIGINT AS events
+        FROM staging.segments WHERE table_name = 'events' GROUP BY ALL
+    )
+    LEFT JOIN (SELECT run_id, day, events AS followed FROM learning.gate_controls) USING (run_id, day)
+    WHERE followed IS DISTINCT FROM events ORDER BY run_id"""
 _OUTCOMES = {int(carried): carried.name.lower() for carried in Carried}
 
 
@@ -37,12 +44,11 @@ def carry_out_gated(workdir: WorkDir) -> list[dict[str, Any]]:
 
     A run is followed from its start. Written are ``learning.gate_counterfactuals`` and ``learning.gate_controls``.
     """
-    behind = days_behind(workdir, "learning.gate_controls")
     done: list[dict[str, Any]] = []
     tables: dict[tuple[str, str], dict[str, pa.Table]] = {}
     connection = connect(workdir)
     try:
-        for run_id in run_days(connection, behind):
+        for (run_id,) in connection.execute(_BEHIND).fetchall():
             for day, columns, control in _carry_out_run(connection, workdir, run_id):
                 tables[run_id, day] = {
                     "gate_counterfactuals": columns,

@@ -76,6 +76,27 @@ def _interval_row(key: Sequence[str], effects: list[float]) -> dict[str, Any]:
     }
 
 
+def valued_gates(workdir: WorkDir) -> dict[str, list[dict[str, Any]]]:
+    """Return ``gates``: what ``marts.gate_value`` says of those with anything carried out, and ``controls`` by run."""
+    gates = """
+        SELECT run_id, gate, held_back, carried_out, saved, missed, net_effect, mean_effect, low, high, verdict
+        FROM marts.gate_value WHERE session = 'all' AND engine = 'all' AND carried_out > 0
+        ORDER BY run_id, net_effect"""
+    controls = """
+        SELECT run_id, sum(compared)::BIGINT AS compared, sum(equal)::BIGINT AS equal, sum(alone)::BIGINT AS alone,
+            sum(alone_equal)::BIGINT AS alone_equal
+        FROM learning.gate_controls GROUP BY run_id ORDER BY run_id"""
+    connection = connect(workdir)
+    try:
+        tables = {
+            name: connection.execute(query).to_arrow_table()
+            for name, query in (("gates", gates), ("controls", controls))
+        }
+    finally:
+        connection.close()
+    return {name: table.to_pylist() for name, table in tables.items()}
+
+
 def gates_markdown(rows: Sequence[dict[str, Any]]) -> dg.MarkdownMetadataValue:
     """Return the gates, all sessions and engines together, as a table."""
     lines = ["| run | gate | intents | mean effect | 95 % interval |", "|---|---|---|---|---|"]

@@ -19,6 +19,9 @@ from pipelines.defs.journal.partitions import PARTITIONS, register
 from pipelines.defs.resources import WorkDirResource
 from pipelines.detecting import detect_days, undetected_days
 from pipelines.fitting_microprices import fit_microprices
+from pipelines.gate_controls import control_failures
+from pipelines.gate_counterfactuals import carry_out_gated
+from pipelines.gate_intervals import value_gates, valued_gates
 from pipelines.instance import open_instance
 from pipelines.labelling import label_days, unlabelled_days
 from pipelines.quality import inspect_days, judge_again, uninspected_days
@@ -143,6 +146,23 @@ def attribute(workdir: WorkDir, progress: Progress | None = None) -> dict[str, A
     _prepare(workdir, say)
     say("attributing")
     return attribute_days(workdir)
+
+
+def attribute_gates(workdir: WorkDir, progress: Progress | None = None) -> dict[str, Any]:
+    """Bring the warehouse up to date, carry out what the gates held back, and value the gates.
+
+    Returns
+    -------
+    JSON values: ``gates``, the rows of ``marts.gate_value`` over all sessions and engines with anything carried out;
+    ``controls``, how many approved intents were carried out again and how many earned the same; ``failures``, a
+    sentence for each run in which they did not.
+    """
+    say = progress or _silent
+    _prepare(workdir, say)
+    say("carrying out what gates held back")
+    carry_out_gated(workdir)
+    value_gates(workdir)
+    return valued_gates(workdir) | {"failures": control_failures(workdir)}
 
 
 def derive_learning_tables(workdir: WorkDir, progress: Progress | None = None) -> None:

@@ -28,14 +28,21 @@ def train(workdir: o.WorkdirOption = o.DEFAULT_WORKDIR, seed: o.SeedOption = 7, 
     emit(train_step(WorkDir(workdir).require(), seed=seed, progress=say), as_json=as_json, title="train")
 
 
-def attribute(workdir: o.WorkdirOption = o.DEFAULT_WORKDIR, as_json: o.JsonOption = False) -> None:
+def attribute(
+    workdir: o.WorkdirOption = o.DEFAULT_WORKDIR,
+    gates: Annotated[
+        bool, typer.Option("--gates", help="Say what each gate saved or cost instead: what it held back, carried out.")
+    ] = False,
+    as_json: o.JsonOption = False,
+) -> None:
     """Split each engine's net profit into alpha, spread, slippage and fees; the parts add up exactly.
 
     Example: chimera attribute --workdir chimera-data
     """
-    from pipelines.run import attribute as attribute_step
+    from pipelines import run
 
-    emit(attribute_step(WorkDir(workdir).require(), progress=say), as_json=as_json, title="attribution")
+    step = run.attribute_gates if gates else run.attribute
+    emit(step(WorkDir(workdir).require(), progress=say), as_json=as_json, title="gates" if gates else "attribution")
 
 
 def _store(workdir: o.WorkdirOption) -> ReleaseStore:

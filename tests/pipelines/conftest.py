@@ -26,10 +26,16 @@ FEED = "sim://?symbols=XAUUSD,XAGUSD&seed=7&rate=0.4"
 DAYS = 3
 
 
-def write_journal(workdir: WorkDir, run_id: str = "run", feed: str = FEED, day_count: int = DAYS) -> None:
+def write_journal(
+    workdir: WorkDir,
+    run_id: str = "run",
+    feed: str = FEED,
+    day_count: int = DAYS,
+    configuration: Configuration | None = None,
+) -> None:
     """Decide on the first days of a simulated feed and journal everything, as the live flow does."""
     source = open_feed(feed, load_instruments()).source
-    configuration = Configuration()
+    configuration = configuration or Configuration()
     manifest = RunManifest(
         run_id=run_id,
         instruments=[each.model_dump(mode="json") for each in source.universe.instruments],

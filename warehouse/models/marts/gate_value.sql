@@ -41,8 +41,10 @@ summed AS (
         count(*) FILTER (is_engaged) AS engaged,
         count(*) FILTER (is_untradable) AS untradable,
         count(*) FILTER (is_open) AS still_open,
-        coalesce(sum(effect_nanos) FILTER (effect_nanos > 0), 0) / 1e9 AS saved,
-        coalesce(-sum(effect_nanos) FILTER (effect_nanos < 0), 0) / 1e9 AS missed,
+        CASE WHEN count(effect_nanos) > 0 THEN coalesce(sum(effect_nanos) FILTER (effect_nanos > 0), 0) / 1e9 END
+            AS saved,
+        CASE WHEN count(effect_nanos) > 0 THEN coalesce(-sum(effect_nanos) FILTER (effect_nanos < 0), 0) / 1e9 END
+            AS missed,
         sum(effect_nanos) / 1e9 AS net_effect
     FROM gated
     GROUP BY run_id, CUBE (gate, session, engine)
