@@ -71,19 +71,22 @@ def book_position(
 ) -> None:
     """Book lots that no order explains: as an order of their own that fills at once, by ``report``'s side and price.
 
-    The slot is free. An entry is closed again by the usual path: nobody has asked for it.
+    The slot is free. An entry is closed again by the usual path: nobody has asked for it. Its lots count as exposure at
+    ``report``'s price, or at that of the lots that they are added to: all of a position's have one.
     """
     position, market, account = state.positions[i, e], state.markets[i], state.account[0]
+    per_lot = state.orders[i, e, ENTRY].reserved_per_lot_nanos
     if role == ENTRY and position.lots == 0:
         start_plain_plan(position, 1, 1, 1)
         position.intent_no = NO_INTENT
+        per_lot = lot_notional_nanos(report.price, parameters.instruments[i].tick_value_nanos)
     order = new_order(state, i, e, role, report.side, report.lots, _ADJUSTMENT, position.intent_no, ts)
     start_order(order)
     start_execution(order.execution, order.side, 0, market.bid, market.ask, ts)
     if role == ENTRY:
-        order.reserved_per_lot_nanos = lot_notional_nanos(report.price, parameters.instruments[i].tick_value_nanos)
+        order.reserved_per_lot_nanos = per_lot
         currency = state.currencies[parameters.shares[i].currency_index]
-        add_reserved(account, market, currency, position, e, report.lots * order.reserved_per_lot_nanos)
+        add_reserved(account, market, currency, position, e, report.lots * per_lot)
     append_order_event(state, output, i, e, order, _ADJUSTMENT, event_no, ts, 0, report.bid_price, report.ask_price)
     report.order_no = order.order_no
     receive_report(state, parameters, output, i, report, event_no, ts)

@@ -171,7 +171,13 @@ class WatchedCoordinator:
             assert not output.decisions["approved"].any()
 
     def per_lot_of(self, fill: Any) -> int:
-        """Return what was reserved for a lot of an entry; what no order explains counts at its own price."""
+        """Return what was reserved for a lot of an entry.
+
+        What no order explains counts at its own price, or at that of the lots that it is added to.
+        """
+        held, committed = self.held[int(fill["instrument_id"]), int(fill["engine"])]
+        if held and fill["reason"] == OrderReason.ADJUSTMENT:
+            return committed // held
         if fill["reason"] == OrderReason.ADJUSTMENT:
             tick_value = int(UNIVERSE.records["tick_value_nanos"][fill["instrument_id"]])
             return lot_notional_nanos(int(fill["price"]), tick_value)
