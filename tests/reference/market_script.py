@@ -56,9 +56,13 @@ class MarketScript:
         self.wanted.append({**wide, **row, **kind, "model_score": np.nan, "model_threshold": np.nan, **fields})
         return self
 
+    def events(self) -> np.ndarray[Any, Any]:
+        """Return the market's events: EVENT_DTYPE (n,)."""
+        return _records(EVENT_DTYPE, self.rows)
+
     def run(self, coordinator: Coordinator) -> CoordinatorOutput:
         """Run the whole script as one batch."""
-        return coordinator.run(_records(EVENT_DTYPE, self.rows), 0, _records(INTENT_DTYPE, self.wanted))
+        return coordinator.run(self.events(), 0, _records(INTENT_DTYPE, self.wanted))
 
 
 def _records(dtype: np.dtype[Any], rows: list[dict[str, Any]]) -> np.ndarray[Any, Any]:

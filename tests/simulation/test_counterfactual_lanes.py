@@ -10,7 +10,6 @@ import pytest
 from chimera_platform.configuration import Configuration
 from chimera_platform.coordinator import Coordinator, CoordinatorOutput
 from chimera_platform.execution.records import FILL_DTYPE, DecisionReason, Engine
-from chimera_platform.market.events import EVENT_DTYPE
 from chimera_platform.market.instruments import Universe
 from chimera_platform.simulation.counterfactual.counterfactuals import Counterfactuals
 from chimera_platform.simulation.counterfactual.lanes import LANES_AT_FIRST
@@ -19,7 +18,7 @@ from chimera_platform.simulation.counterfactual.wishes import Standing
 from chimera_platform.simulation.exchange.settings import VenueSettings
 from tests.reference import coordinator_streams
 from tests.reference.coordinator_streams import MILLISECOND, instrument, plain_risk, plain_sections
-from tests.reference.market_script import BUY, SELL, MarketScript, _records
+from tests.reference.market_script import BUY, SELL, MarketScript
 
 Array = np.ndarray[Any, Any]
 TICK_NANOS = 500_000_000
@@ -34,7 +33,7 @@ def carry_out(
     """Run a coordinator over the script, then its intents alone over the same events."""
     output = script.run(Coordinator(ONE, configuration))
     alone = Counterfactuals(ONE, configuration, output.intents, output.decisions, output.fills, **options)
-    alone.run(_records(EVENT_DTYPE, script.rows), 0)
+    alone.run(script.events(), 0)
     return output, alone
 
 
@@ -123,7 +122,8 @@ def test_rows_that_do_not_belong_together_are_refused(change: Any, message: str)
     script = MarketScript().quote(0, 1000, 1002).intent(BUY, 1).quote(1, 1000, 1002).intent(BUY, 1)
     output = script.run(Coordinator(ONE, plain_sections(venue=VENUE)))
     with pytest.raises(ValueError, match=message):
-        Counterfactuals(ONE, plain_sections(), *change(output.intents, output.decisions), output.fills)
+        intents, decisions = change(output.intents, output.decisions)
+        Counterfactuals(ONE, plain_sections(), intents, decisions, output.fills)
 
 
 def _altered(rows: Array, name: str, value: int) -> Array:

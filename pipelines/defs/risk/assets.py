@@ -70,8 +70,13 @@ def gate_counterfactuals(work: WorkDirResource) -> dg.MaterializeResult:
     with only_conflicts_are_retried():
         controls = carry_out_gated(work.workdir)
         rows = value_gates(work.workdir)
-    metadata = {"dagster/row_count": len(rows), "gates": gates_markdown(rows), "controls": controls_markdown(controls)}
-    return dg.MaterializeResult(metadata=metadata)
+    return dg.MaterializeResult(
+        metadata={
+            "dagster/row_count": len(rows),
+            "gates": gates_markdown(rows),
+            "controls": controls_markdown(controls),
+        }
+    )
 
 
 @dg.asset_check(
