@@ -37,15 +37,13 @@ def close_position(
 ) -> None:
     """Send what closes ``lots`` of a position as it is known, unless an exit is under way; all of it: for good.
 
-    Where all is closed, what is left of the entry is withdrawn; fills of the entry that become known while the exit is
-    on its way are closed by a further exit.
+    What is left of the entry is withdrawn, so that it never meets the exit; fills of it that become known while the
+    exit of all is on its way are closed by a further exit.
     """
     position = state.positions[i, e]
-    is_whole = lots >= abs(position.lots)
-    if is_whole:
-        request_cancel(state, parameters, output, i, e, ENTRY, reason, event_no, ts)
+    request_cancel(state, parameters, output, i, e, ENTRY, reason, event_no, ts)
     if position.lots != 0:
-        if is_whole:
+        if lots >= abs(position.lots):
             position.exit_reason = reason
         if state.orders[i, e, EXIT].is_open == 0:
             side = -1 if position.lots > 0 else 1

@@ -11,12 +11,12 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from chimera_platform.execution.records import ENGINE_COUNT, OrderType
+from chimera_platform.execution.records import SIGNAL_ENGINES, OrderType
 from chimera_platform.kernels import kernel
 from chimera_platform.market.book import best_ask, best_bid
 from chimera_platform.microstructure.feature_names import FEATURE_COUNT, Feature
 
-INTENTS_PER_EVENT_MAX = ENGINE_COUNT
+INTENTS_PER_EVENT_MAX = len(SIGNAL_ENGINES)
 """Rows that all engines together write at most for one event: one each."""
 
 NS_PER_MINUTE = 60_000_000_000

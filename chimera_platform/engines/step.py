@@ -12,7 +12,7 @@ from chimera_platform.engines.event_loop import PARAMETERS_DTYPE, STATE_DTYPE, r
 from chimera_platform.engines.order_flow.parameters import order_flow_parameters
 from chimera_platform.engines.ranges import new_frames
 from chimera_platform.engines.timeframes import new_timeframes
-from chimera_platform.errors import DataError, ReleaseError
+from chimera_platform.errors import CapacityError, DataError, ReleaseError
 from chimera_platform.execution.records import INTENT_DTYPE
 from chimera_platform.learning.model_inputs import MODEL_INPUT_NAMES
 from chimera_platform.learning.target_inputs import TARGET_INPUT_COUNT, TARGET_INPUT_NAMES
@@ -163,6 +163,7 @@ class SymbolEngines:
         events = writable(events)
         row, parts = 0, []
         while row < len(events):
+            before = row
             row, rows = run_events(
                 self._parameters,
                 self._state,
@@ -183,6 +184,8 @@ class SymbolEngines:
                 raise DataError(f"event of instrument {other} among those of instrument {self.instrument_id}")
             if rows:
                 parts.append(self._written(rows))
+            elif row == before:
+                raise CapacityError(f"a buffer of {len(self._out)} intents does not hold what one event may bring")
         if not parts:
             return _NO_INTENTS
         return parts[0] if len(parts) == 1 else np.concatenate(parts)

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from chimera_platform.configuration import Configuration, with_parameters
 from chimera_platform.engines import step
 from chimera_platform.engines.step import SymbolEngines
-from chimera_platform.errors import ConfigurationError, DataError, ReleaseError
+from chimera_platform.errors import CapacityError, ConfigurationError, DataError, ReleaseError
 from chimera_platform.execution.records import INTENT_DTYPE, Engine
 from chimera_platform.learning.model_inputs import MODEL_INPUT_COUNT, MODEL_INPUT_NAMES, model_input_rows
 from chimera_platform.learning.target_inputs import TARGET_INPUT_NAMES
@@ -149,6 +149,12 @@ def test_what_stood_in_the_buffer_before_does_not_show(name: str) -> None:
     own = engines()
     own._out.view("u1")[:] = 0x5A
     assert own.run(STREAMS[name], 0).tobytes() == engines().run(STREAMS[name], 0).tobytes()
+
+
+def test_a_buffer_that_cannot_hold_one_event_is_an_error_not_an_endless_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(step, "_BUFFER_ROWS", 2)
+    with pytest.raises(CapacityError, match="2 intents"):
+        engines(Configuration()).run(QUOTES, 0)
 
 
 def test_intents_do_not_alias_the_buffer() -> None:
