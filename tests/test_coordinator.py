@@ -114,7 +114,7 @@ def test_the_loop_writes_the_same_rows_as_its_naive_definition(
                 {**naive.weights, **dict(zip(SIGNAL_ENGINES, given_weights, strict=True))},
                 7,
             )
-            by_name = {engine.name.lower(): weight for engine, weight in naive.weights.items()}
+            by_name = {engine.name.lower(): naive.weights[engine] for engine in SIGNAL_ENGINES}
             coordinator.apply_release(SimpleNamespace(weights=by_name), 7)
         elif end == closed_at:
             coordinator.close_down()
