@@ -78,6 +78,15 @@ def record_kernel(function: Callable[..., Any]) -> Callable[..., Any]:
     return _compiled(function, {"_nrt": False})
 
 
+def array_kernel(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Compile a kernel that makes arrays to work in, also where one calls it that counts no references to any.
+
+    As :func:`kernel`, which takes over from its caller whether references are counted: called from a
+    :func:`record_kernel` it could not make an array.
+    """
+    return _compiled(function, {"_nrt": True})
+
+
 def inlined_kernel(function: Callable[..., Any]) -> Callable[..., Any]:
     """Compile a kernel whose body is pasted into each kernel that calls it.
 

@@ -68,7 +68,7 @@ _SHARED = {  # columns that mean the same in every table and are explained at mo
     "es_filtered": "the same by the filtered method",
     "stress_gap_down": "all prices down at once by as much",
     "equity_nanos": "of the whole account",
-    "committed_nanos": "notional of open positions",
+    "committed_nanos": "lots held, at the price at which they were decided",
     "reserved_nanos": "notional reserved for working orders",
 }
 

@@ -30,8 +30,7 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import Field, model_validator
 
-from chimera_platform.array_kernels import array_kernel
-from chimera_platform.kernels import kernel
+from chimera_platform.kernels import array_kernel, kernel
 from chimera_platform.settings import Settings
 
 DAY_NS = 86_400_000_000_000
