@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +10,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
+from chimera_platform.cli.app import app
 from chimera_platform.configuration import Configuration
 from chimera_platform.risk.risk_settings import RiskAdaptiveSettings, RiskSettings
 from chimera_platform.simulation.exchange.settings import VenueSettings
@@ -184,3 +187,14 @@ def test_drawn_latencies_chances_and_message_limits_make_a_venue_one_that_draws(
     assert draws(VenueSettings(report_latency_quantiles_ns=(1, 2)))
     assert draws(VenueSettings(reject_probability=0.1))
     assert draws(VenueSettings(messages_per_second=5))
+
+
+def test_the_command_says_what_each_gate_saved_and_what_the_control_found(work: WorkDir) -> None:
+    called = CliRunner().invoke(app, ["attribute", "--gates", "--workdir", str(work.path), "--json"])
+    assert called.exit_code == 0, called.output
+    said = json.loads(called.stdout)
+    assert {row["gate"] for row in said["gates"]} == {"all", "spread", "max_order", "session"}
+    costs = [row["net_effect"] for row in said["gates"]]
+    assert costs == sorted(costs)
+    (control,) = said["controls"]
+    assert control["alone"] == control["alone_equal"] > 300 and said["failures"] == []

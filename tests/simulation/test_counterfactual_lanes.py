@@ -71,6 +71,23 @@ def test_a_resized_intent_is_carried_out_in_both_sizes_and_the_smaller_one_is_wh
     assert alone.standings.tolist() == [Standing.GATED]
 
 
+def test_drawn_latencies_are_the_same_in_both_sizes_and_each_time() -> None:
+    drawn = VENUE.model_copy(update={"order_latency_quantiles_ns": (MILLISECOND, 400 * MILLISECOND)})
+    half = plain_sections(venue=drawn, risk=plain_risk(max_order_notional=5 * 1012 * 0.5))
+    script = MarketScript()
+    for n in range(40):
+        script.quote(50 * n, 1000 - n % 7, 1002 + n % 5)
+        if n % 4 == 0 and n < 30:
+            script.intent(BUY, 10, stop_distance=1, target_distance=1)
+    output, alone = carry_out(script, half)
+    resized = np.flatnonzero(output.decisions["size_approved"] == 5)
+    wanted, approved = alone.outcomes()[resized].T
+    assert len(resized) >= 3 and (wanted["carried"] == Carried.CLOSED).all()
+    assert wanted["net_nanos"].tolist() == (2 * approved["net_nanos"]).tolist()
+    assert wanted["held_ns"].tolist() == approved["held_ns"].tolist() and len(set(wanted["held_ns"].tolist())) > 1
+    assert alone.outcomes().tobytes() == carry_out(script, half)[1].outcomes().tobytes()
+
+
 def test_what_an_engine_goes_on_wanting_is_carried_out_once_unless_asked_for() -> None:
     tight = plain_sections(venue=VENUE, risk=plain_risk(max_spread_ppm=5_000.0))
     script = MarketScript()

@@ -15,7 +15,7 @@ import numpy as np
 
 from chimera_platform.configuration import Configuration
 from chimera_platform.market.instruments import Universe
-from chimera_platform.simulation.counterfactual.lanes import InstrumentLanes
+from chimera_platform.simulation.counterfactual.lanes import InstrumentLanes, lane_rows
 from chimera_platform.simulation.counterfactual.records import OUTCOME_DTYPE, SIZES
 from chimera_platform.simulation.counterfactual.wishes import is_carried_out, standings, wishes_of
 
@@ -54,6 +54,7 @@ class Counterfactuals:
         wishes = wishes_of(decisions)
         self._rows: list[Array] = []
         self._lanes: dict[int, InstrumentLanes] = {}
+        buffers = lane_rows()
         for i in np.unique(intents["instrument_id"][chosen]).tolist():
             rows = np.flatnonzero(chosen & (intents["instrument_id"] == i))
             self._rows.append(rows)
@@ -63,6 +64,7 @@ class Counterfactuals:
                 intents[rows],
                 wishes[rows],
                 fills[fills["instrument_id"] == i],
+                buffers,
                 every_repeat=every_repeat,
             )
         self._count = len(intents)

@@ -9,14 +9,14 @@ import numpy as np
 from chimera_platform.configuration import Configuration
 from chimera_platform.coordination.loop import ROWS_PER_EVENT
 from chimera_platform.coordination.parameters import coordinator_parameters
-from chimera_platform.coordination.state import new_rows, new_state
+from chimera_platform.coordination.state import Rows, new_rows, new_state
 from chimera_platform.execution.records import Liquidity
 from chimera_platform.market.instruments import Instrument, Universe
 from chimera_platform.simulation.counterfactual.lane_loop import run_lanes, value_open
 from chimera_platform.simulation.counterfactual.records import OUTCOME_DTYPE, SIZES, grown, new_lanes
 
 Array = np.ndarray[Any, Any]
-LANES_AT_FIRST = 8
+LANES_AT_FIRST = 4
 _LONGEST_NS = 86_400_000_000_000
 
 
@@ -30,6 +30,11 @@ def lane_configuration(configuration: Configuration) -> Configuration:
     )
 
 
+def lane_rows() -> Rows:
+    """Return buffers for the rows of one lane and event: they are written, and read by nobody."""
+    return new_rows(ROWS_PER_EVENT)
+
+
 class InstrumentLanes:
     """The lanes of one instrument.
 
@@ -39,6 +44,7 @@ class InstrumentLanes:
     configuration : exits and venues are the run's; of the rest nothing is asked.
     intents, wishes : INTENT_DTYPE and WISH_DTYPE (m,) of this instrument, in the order of ``event_no``.
     fills : FILL_DTYPE (f,), what the account traded in this instrument.
+    rows : buffers for what one event can bring, see :func:`lane_rows`; any number of instruments may share them.
     every_repeat : whether what an engine goes on wanting is carried out each time.
     """
 
@@ -49,6 +55,7 @@ class InstrumentLanes:
         intents: Array,
         wishes: Array,
         fills: Array,
+        rows: Rows,
         every_repeat: bool = False,
     ) -> None:
         universe, settings = Universe([instrument]), lane_configuration(configuration)
@@ -57,7 +64,7 @@ class InstrumentLanes:
         self._fresh = new_lanes(self._first_state, 1)
         self._lanes = new_lanes(self._first_state, LANES_AT_FIRST)
         self._books, self._markets = self._first_state.books, self._first_state.exchange_markets.copy()
-        self._rows = new_rows(ROWS_PER_EVENT)
+        self._rows = rows
         self._intents, self._wishes = intents.copy(), wishes
         self._intents["instrument_id"] = 0
         takers = fills[fills["liquidity"] == Liquidity.TAKER]  # what rested took nothing and has no impact
@@ -68,7 +75,7 @@ class InstrumentLanes:
 
     @property
     def lanes(self) -> int:
-        """How many lanes there are: at most twice as many have been at work at once, and never fewer needed."""
+        """How many lanes there are: the pool doubles when more are needed, and never shrinks."""
         return len(self._lanes.control)
 
     @property

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from chimera_platform.execution.records import DecisionReason, Engine
+from chimera_platform.execution.records import Engine
 from chimera_platform.simulation.counterfactual.records import APPROVED, WANTED, WISH_DTYPE
 
 Array = np.ndarray[Any, Any]
@@ -55,6 +55,3 @@ def is_carried_out(found: Array, every_repeat: bool = False) -> Array:
     """Return which decisions of these standings are carried out: bool (n,)."""
     carried = (found == Standing.FULL) | (found == Standing.GATED)
     return carried | (found == Standing.ENGAGED) if every_repeat else carried
-
-
-GATE_NAMES = {int(reason): reason.name.lower() for reason in DecisionReason}
