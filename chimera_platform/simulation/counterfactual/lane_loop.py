@@ -79,6 +79,17 @@ def free_lane(control: Any) -> int:
 
 
 @record_kernel
+def take_lane(control: Any, wish: int, size: int, engine: int, gate: int) -> None:
+    """Note what a lane carries out from here on; ``gate`` 0 where the intent was approved."""
+    control.wish = wish
+    control.size = size
+    control.engine = engine
+    control.gate = gate
+    control.opened_ts = 0
+    control.is_busy = 1
+
+
+@record_kernel
 def is_under_way(control: Any, engine: int, gate: int) -> bool:
     """Return whether an intent of ``engine`` that ``gate`` refused is being carried out."""
     for lane in range(control.shape[0]):
@@ -242,13 +253,12 @@ def run_lanes(
                     if wish.lots[size] > 0:
                         lane = free_lane(lanes.control)
                         reset_lane(lanes, fresh, lane, market, intent.intent_no)
-                        control = lanes.control[lane]
-                        control.wish, control.size, control.engine = k, size, intent.engine
-                        control.gate, control.opened_ts, control.is_busy = gate, 0, 1
+                        take_lane(lanes.control[lane], k, size, intent.engine, gate)
                         busy += 1
                         clear_rows(rows.counts)
                         state = state_of(lanes, lane, books)
-                        enter(state, parameters, rows, intent, wish.lots[size], wish.price, 0, event_no, event.ts_event)
+                        lots, ts = wish.lots[size], event.ts_event
+                        enter(state, parameters, rows, intent, lots, wish.price, 0, event_no, ts)
             k += 1
         n += 1
     return n, k, f, busy
