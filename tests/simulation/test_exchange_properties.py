@@ -34,6 +34,7 @@ from chimera_platform.market.events import EVENT_DTYPE, EventFlag, EventKind, St
 from chimera_platform.simulation.exchange.order_script import ScriptAction, run_script_on_events
 from chimera_platform.simulation.exchange.settings import SelfTradePrevention, VenueSettings
 from tests.reference.exchange import NaiveExchange, plain
+from tests.reference.exchange_scenario import BUY, SELL, Scenario, ns
 from tests.reference.exchange_scripts import MILLISECOND, START, ladders, markets, records, scripts, venues
 
 ENDS = (ReportKind.CANCELLED, ReportKind.REJECTED, ReportKind.EXPIRED)
@@ -55,6 +56,13 @@ class Case:
     def of(self, order_no: int, *kinds: ReportKind) -> Any:
         rows = self.reports[self.reports["order_no"] == order_no]
         return rows[np.isin(rows["kind"], [int(kind) for kind in kinds])] if kinds else rows
+
+    def end_of(self, order_no: int) -> Any:
+        """Return the report with which an order ended, None of one that lives; what comes too late follows it."""
+        for report in self.of(order_no, *ENDS, ReportKind.TRADE):
+            if report["kind"] != ReportKind.TRADE or report["filled"] == report["size"]:
+                return report
+        return None
 
     @property
     def trades(self) -> Any:
@@ -95,12 +103,11 @@ def among_resting_own_orders_the_better_price_then_the_earlier_fills_first(case:
             lead = int(one["side"]) * (int(one["price"]) - int(other["price"]))
             if lead < 0 or (lead == 0 and news[0]["exec_no"][0] > news[1]["exec_no"][0]):
                 continue
-            rested, over = int(news[0]["ts_venue"][0]), case.of(first)[-1]
-            is_over = over["kind"] in ENDS or over["filled"] == over["size"]
+            rested, over = int(news[0]["ts_venue"][0]), case.end_of(first)
             for fill in case.of(second, ReportKind.TRADE):
                 is_maker, ts = fill["liquidity"] == Liquidity.MAKER, int(fill["ts_venue"])
                 if is_maker and rested < ts:
-                    assert is_over and int(over["ts_venue"]) <= ts
+                    assert over is not None and int(over["ts_venue"]) <= ts
 
 
 def a_limit_is_never_passed(case: Case) -> None:
@@ -206,6 +213,43 @@ def test_every_invariant_holds_whatever_is_sent_to_whatever_market(case: Case) -
 def test_every_invariant_holds_in_thousands_of_markets(case: Case) -> None:
     for holds in INVARIANTS:
         holds(case)
+
+
+def case_of(scenario: Scenario) -> Case:
+    return Case(*scenario.records(), scenario.settings)
+
+
+def two_bids(expire_ts: int = 0) -> Scenario:
+    """A book of 98 to 103 with an own bid at 100, of one lot that may expire, and one at 99 of four."""
+    return Scenario().ladder(0, {98: 5}, {103: 3}).order(0, 1, BUY, 1, 100, expire_ts=expire_ts).order(0, 2, BUY, 4, 99)
+
+
+def test_an_order_whose_better_one_has_expired_fills_though_a_cancel_of_that_came_too_late() -> None:
+    scenario = two_bids(expire_ts=ns(8)).cancel(4, 1).trade(10, SELL, 99, 3)
+    assert scenario.reports() == [
+        "1 5 NEW", "2 5 NEW", "1 8 EXPIRED TIME_TO_LIVE", "1 9 CANCEL_REJECTED TOO_LATE", "2 10 TRADE 3@99 MAKER",
+    ]  # fmt: skip
+    for holds in INVARIANTS:
+        holds(case_of(scenario))
+
+
+def test_an_order_whose_better_one_is_filled_fills_though_a_cancel_of_that_comes_too_late_after_both() -> None:
+    scenario = two_bids().cancel(7, 1).trade(10, SELL, 99, 3).trade(11, SELL, 99, 1).tick(13)
+    assert scenario.reports() == [
+        "1 5 NEW", "2 5 NEW", "1 10 TRADE 1@100 MAKER", "2 10 TRADE 2@99 MAKER", "2 11 TRADE 1@99 MAKER",
+        "1 12 CANCEL_REJECTED TOO_LATE",
+    ]  # fmt: skip
+    for holds in INVARIANTS:
+        holds(case_of(scenario))
+
+
+@pytest.mark.parametrize("refused", [ReportKind.CANCEL_REJECTED, None])
+def test_a_fill_past_a_better_own_order_that_still_rests_breaks_priority(refused: ReportKind | None) -> None:
+    case = case_of(two_bids(expire_ts=ns(8)).cancel(4, 1).trade(10, SELL, 99, 3))
+    kept = [ReportKind.NEW, ReportKind.TRADE] + ([refused] if refused else [])
+    case.reports = case.reports[np.isin(case.reports["kind"], [int(kind) for kind in kept])]  # 1 has not expired
+    with pytest.raises(AssertionError):
+        among_resting_own_orders_the_better_price_then_the_earlier_fills_first(case)
 
 
 @given(case=cases(impact_coefficient=0.0, self_trade_prevention=SelfTradePrevention.CANCEL_RESTING))
