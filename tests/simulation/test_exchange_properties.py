@@ -282,13 +282,39 @@ def test_a_displayed_lot_is_taken_once(case: Case) -> None:
         assert trades["lots"][trades["side"] == side].sum() <= against + printed
 
 
+def with_a_wide_book(events: Any) -> Any:
+    """Return the events with the displayed book ten ticks further away: only prints reach own orders near 100."""
+    wide = events.copy()
+    is_level = wide["kind"] == EventKind.LEVEL
+    wide["price"][is_level] -= 10 * wide["side"][is_level]
+    return wide
+
+
+@st.composite
+def rivals(draw: st.DrawFn) -> Case:
+    """Draw own limit orders of one side at three prices, which only prints reach, and cancels of them."""
+    wide = with_a_wide_book(draw(markets("l2")))
+    script = draw(scripts([START + at * MILLISECOND for at in range(3)]))
+    script = script[script["action"] != ScriptAction.REPLACE]
+    script["side"] = side = draw(st.sampled_from((1, -1)))
+    new = script["action"] == ScriptAction.NEW
+    script["order_type"][new], script["time_in_force"][new] = OrderType.LIMIT, TimeInForce.GTC
+    script["price"][new] = 100 - side * (np.abs(100 - script["price"][new]) % 3)
+    return Case(wide, script, draw(venues(reject_probability=0.0, messages_per_second=0, price_band_ppm=0)))
+
+
+@given(case=rivals())
+@settings(quick, max_examples=100)
+def test_own_orders_that_compete_for_prints_get_them_by_price_and_arrival(case: Case) -> None:
+    """The better-priced, then the earlier, of two own resting orders gets all its lots before the other gets more."""
+    among_resting_own_orders_the_better_price_then_the_earlier_fills_first(case)
+
+
 @given(events=markets("l2"), data=st.data(), venue=venues(reject_probability=0.0, messages_per_second=0))
 @quick
 def test_own_orders_together_never_get_more_than_was_printed(events: Any, data: st.DataObject, venue: Any) -> None:
     """Orders that the displayed book never reaches fill with prints only, and share each of them."""
-    wide = events.copy()
-    is_level = wide["kind"] == EventKind.LEVEL
-    wide["price"][is_level] -= 10 * wide["side"][is_level]  # the displayed book is ten ticks away
+    wide = with_a_wide_book(events)
     script = data.draw(scripts(np.unique(events["ts_event"]).tolist()))
     new = script["action"] == ScriptAction.NEW
     resting = np.isin(script["order_type"], (OrderType.LIMIT, OrderType.ICEBERG, OrderType.POST_ONLY))
