@@ -86,7 +86,10 @@ def _intents(instruments: int) -> Any:
 def _intent(scale: Scale, instruments: int, goal: float | None) -> Figure:
     gold = load_instruments()["XAUUSD"]
     universe = Universe([gold.model_copy(update={"symbol": f"X{k}"}) for k in range(instruments)])
-    loose = {"risk": {"max_orders": 4_096, "max_positions": 4_096}, "allocator": {"max_leverage": 100.0}}
+    loose: dict[str, dict[str, float]] = {
+        "risk": {"max_orders": 4_096, "max_positions": 4_096},
+        "allocator": {"max_leverage": 100.0},
+    }
     configuration = with_parameters(Configuration(), loose)
     coordinator = Coordinator(universe, configuration)
     coordinator.run(_quotes(instruments, 0), 0, _NO_INTENTS)

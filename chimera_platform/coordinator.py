@@ -113,6 +113,7 @@ class Coordinator:
         self._estimates = new_estimates(universe, configuration)
         self._rows = new_rows(2 * ROWS_PER_EVENT)
         self._instruments = len(universe)
+        self.apply_release(None, 0)
         self._reconciliation = configuration.reconciliation
 
     def apply_release(self, release: WeightedRelease | None, release_no: int) -> None:

@@ -23,6 +23,8 @@ from chimera_platform.execution.records import (
     INTENT_DTYPE,
     MARK_DTYPE,
     ORDER_EVENT_DTYPE,
+    RISK_EVENT_DTYPE,
+    RISK_MARK_DTYPE,
     Engine,
     IntentReason,
 )
@@ -65,7 +67,7 @@ def result() -> BacktestResult:
 
 def test_its_tables_and_digest_are_those_of_the_decision_path(result: BacktestResult) -> None:
     output = DecisionPath(SOURCE.universe, Configuration()).run(SOURCE.events, 0)
-    for name in ("intents", "decisions", "orders", "fills", "marks"):
+    for name in CoordinatorOutput._fields:
         assert getattr(result, name).tobytes() == getattr(output, name).tobytes(), name
     assert result.digest == digest_of(output.intents, output.orders, output.fills)
     assert len(result.fills) > 50
@@ -189,9 +191,10 @@ def test_rows_go_into_groups_of_one_size(tmp_path: Path) -> None:
     rows = np.zeros(2 * GROUP_ROWS + 5, FILL_DTYPE)
     rows["fill_no"] = np.arange(len(rows))
     nothing = (np.zeros(0, INTENT_DTYPE), np.zeros(0, DECISION_DTYPE), np.zeros(0, ORDER_EVENT_DTYPE))
+    rest = [np.zeros(0, dtype) for dtype in (MARK_DTYPE, RISK_EVENT_DTYPE, RISK_MARK_DTYPE)]
     with OutTables(tmp_path) as out:
         for first in range(0, len(rows), 5_000):
-            out.write(CoordinatorOutput(*nothing, rows[first : first + 5_000], np.zeros(0, MARK_DTYPE)))
+            out.write(CoordinatorOutput(*nothing, rows[first : first + 5_000], *rest))
     file = pq.ParquetFile(tmp_path / "fills.parquet")
     assert [file.metadata.row_group(k).num_rows for k in range(3)] == [GROUP_ROWS, GROUP_ROWS, 5]
     assert table_named("fills").from_arrow(file.read()).tobytes() == rows.tobytes()

@@ -21,6 +21,8 @@ from chimera_platform.execution.records import (
     INTENT_DTYPE,
     MARK_DTYPE,
     ORDER_EVENT_DTYPE,
+    RISK_EVENT_DTYPE,
+    RISK_MARK_DTYPE,
     Liquidity,
 )
 from chimera_platform.market.events import EVENT_DTYPE
@@ -80,8 +82,9 @@ class OneTrade(PlatformDecisions):
         marks["equity_nanos"] = round(self.configuration.account.starting_equity * 10**9) + profit
         marks["event_no"] = 1
         return Decisions(
-            np.zeros(0, INTENT_DTYPE), np.zeros(0, DECISION_DTYPE), np.zeros(0, ORDER_EVENT_DTYPE), fills, marks
-        )
+            np.zeros(0, INTENT_DTYPE), np.zeros(0, DECISION_DTYPE), np.zeros(0, ORDER_EVENT_DTYPE), fills, marks,
+            np.zeros(0, RISK_EVENT_DTYPE), np.zeros(0, RISK_MARK_DTYPE),
+        )  # fmt: skip
 
 
 # ---- costs ------------------------------------------------------------------------------------------------------

@@ -149,8 +149,8 @@ EXPECTED: tuple[tuple[str, str, str], ...] = (
 """What the document expects of the two versions."""
 
 LATER = (
-    "Q-learning exits, the fusion of indicators, the regime model (regimes are by rules here) and the genetic search for "
-    "parameters"
+    "Q-learning exits, the fusion of indicators, the regime model (regimes are by rules here) and the genetic search "
+    "for parameters"
 )
 """What the other documents promise and no variant can switch yet."""
 
