@@ -24,7 +24,7 @@ from chimera_platform.kernels import kernel
 from chimera_platform.risk.circuit_breaker import needs_look
 from chimera_platform.risk.latency_pause import NORMAL as LATENCY_NORMAL
 from chimera_platform.risk.latency_pause import NS_IN_MS, refresh_latency
-from chimera_platform.risk.rebalancing import rebalance
+from chimera_platform.risk.rebalancing import is_rebalance_due, rebalance
 from chimera_platform.risk.reject_escalation import refresh_rejects
 
 _LATENCY, _WEIGHT = int(RiskEventKind.LATENCY), int(RiskEventKind.WEIGHT)
@@ -34,8 +34,17 @@ ROWS_PER_TICK = ENGINE_COUNT + 8
 
 
 @kernel
-def follow_pauses(state: Any, parameters: Any, output: Any, event_no: int, ts: int) -> bool:
-    """Let pauses end that are over; return whether any is left, or sizes are smaller."""
+def is_anything_paused(desk: Any) -> bool:
+    """Return whether anything pauses or is made smaller after rejects or slow acknowledgements."""
+    found = desk.latency.state != LATENCY_NORMAL
+    for who in range(ENGINE_COUNT + 1):
+        found = found or desk.rejects[who].step != 0
+    return found
+
+
+@kernel
+def follow_pauses(state: Any, parameters: Any, output: Any, event_no: int, ts: int) -> None:
+    """Let pauses end that are over."""
     desk, adaptive = state.desk[0], parameters.settings[0].risk_adaptive
     changed = refresh_rejects(desk.rejects, adaptive, ts)
     if changed != 0:
@@ -46,19 +55,13 @@ def follow_pauses(state: Any, parameters: Any, output: Any, event_no: int, ts: i
         append_risk_event(
             state, output, _LATENCY, latency.state, ALL_ENGINES, NO_INSTRUMENT, last, threshold, event_no, ts
         )
-    found = latency.state != LATENCY_NORMAL
-    for who in range(ENGINE_COUNT + 1):
-        found = found or desk.rejects[who].step != 0
-    return found
 
 
 @kernel
 def follow_weights(state: Any, parameters: Any, output: Any, event_no: int, ts: int) -> None:
-    """Rebalance the engines' weights where it is time; once none moves any more, wait for the next trade."""
+    """Rebalance the engines' weights; once none moves any more, wait for the next trade."""
     account, desk = state.account[0], state.desk[0]
     weights = desk.weights
-    if ts < weights.next_rebalance_ts:
-        return
     changed = rebalance(weights, desk.performances, parameters.settings[0].performance_tracking, ts)
     for e in range(ENGINE_COUNT):
         if changed >> e & 1:
@@ -78,21 +81,22 @@ def tick(state: Any, parameters: Any, estimates: Any, output: Any, event_no: int
     breaker_before = desk.breaker.state
     if needs_look(desk.breaker, equity, ts):
         follow_losses(state, parameters, output, event_no, ts)
-    is_paused = follow_pauses(state, parameters, output, event_no, ts)
+    if is_anything_paused(desk):
+        follow_pauses(state, parameters, output, event_no, ts)
     if ts >= desk.portfolio.next_sample_ts:
         sample_markets(state, parameters, estimates, ts)
-    if desk.is_exposure_changed == 1:
+    if desk.is_holding_changed == 1:
         measure_risk(state, parameters, estimates, equity)
-    if desk.is_rebalancing == 1:
+    if desk.is_rebalancing == 1 and is_rebalance_due(desk.weights, ts):
         follow_weights(state, parameters, output, event_no, ts)
     is_exposed = desk.portfolio.held_count > 0
     is_hedged = desk.hedge.is_wanted == 1 or desk.hedge.hedge_risk > 0.0
-    if is_exposed or is_hedged:
+    if is_hedged or (is_exposed and settings.hedge_controller.enable_cross_engine_hedging == 1):
         follow_hedges(state, parameters, estimates, output, equity, event_no, ts)
     is_marked = is_exposed and ts >= desk.next_risk_mark_ts
     if is_marked or desk.breaker.state != breaker_before:
         append_risk_mark(state, parameters, estimates, output, equity, event_no, ts)
         desk.next_risk_mark_ts = ts + settings.account.mark_interval_ns
     desk.next_look_ts = min(desk.portfolio.next_sample_ts, desk.breaker.day_end_ts)
-    if is_exposed or is_hedged or is_paused or desk.is_rebalancing == 1:
+    if is_exposed or is_hedged or is_anything_paused(desk) or desk.is_rebalancing == 1:
         wake(desk, settings.coordination, ts)

@@ -27,7 +27,7 @@ DESK_DTYPE = np.dtype(
     [
         ("next_look_ts", "<i8"),  # ns UTC: the next tick
         ("next_risk_mark_ts", "<i8"),  # ns UTC
-        ("is_exposure_changed", "<i8"),  # 1: what is held has changed since risk was measured
+        ("is_holding_changed", "<i8"),  # 1: what is held, or known of its market, has changed since risk was measured
         ("is_rebalancing", "<i8"),  # 1: weights are on their way, or trades have ended since they were looked at
         ("breaker", BREAKER_DTYPE),
         ("latency", LATENCY_DTYPE),

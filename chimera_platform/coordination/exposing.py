@@ -53,7 +53,6 @@ def follow_exposure(state: Any, parameters: Any, i: int, e: int, ts: int) -> Non
     account.open_positions += is_engaged - position.is_engaged
     position.is_engaged = is_engaged
     expose(state, parameters, i)
-    desk.is_exposure_changed = 1
     wake(desk, parameters.settings[0].coordination, ts)
 
 

@@ -31,7 +31,7 @@ def sample_markets(state: Any, parameters: Any, estimates: Any, ts: int) -> None
     for i in range(state.markets.shape[0]):  # all: an entry that was no risk beside the others may be one now
         expose(state, parameters, i)
     refresh_portfolio(state.market_risk, state.moments, portfolio, settings.covariance)
-    desk.is_exposure_changed = 1
+    desk.is_holding_changed = 1
 
 
 @kernel
@@ -58,4 +58,4 @@ def measure_risk(state: Any, parameters: Any, estimates: Any, equity_nanos: int)
     fill_values(state, parameters, estimates)
     measure(desk.value_at_risk, estimates.returns, series[0], series[1], work[VALUES], equity, settings.value_at_risk)
     apply_stress(desk.stress, work[VALUES], work[HALF_SPREADS], work[VOLATILITIES], equity, settings.stress)
-    desk.is_exposure_changed = 0
+    desk.is_holding_changed = 0

@@ -79,6 +79,7 @@ def note_end(state: Any, parameters: Any, output: Any, i: int, e: int, order: An
 def note_position(state: Any, parameters: Any, i: int, e: int, ts: int) -> None:
     """Take in that a trade has changed a position: one that is flat again was a trade of its engine."""
     desk, position = state.desk[0], state.positions[i, e]
+    desk.is_holding_changed = 1
     position.most_committed_nanos = max(position.most_committed_nanos, position.committed_nanos)
     if position.lots == 0:
         net = position.realised_nanos - position.fees_nanos

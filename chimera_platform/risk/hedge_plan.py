@@ -231,8 +231,9 @@ def _exit_lots(settings: Any, market: Any, slope: float, excess: float) -> int:
         lots = math.ceil(min(excess / market.lot_risk, _LOTS_MAX))
     if float(market.hedge_lots) * slope > 0.0:  # less of it carries less risk
         harmful = min(abs(slope) / market.lot_risk, _LOTS_MAX)
-        if harmful >= max(settings.minimum_change * float(held), 1.0):
-            lots = max(lots, int(harmful))
+        # beyond half of what is held, the book with the hedge carries more risk than without
+        if harmful >= max(settings.minimum_change * float(held), 1.0) or 2.0 * harmful > float(held):
+            lots = max(lots, int(harmful + 0.5))
     return min(lots, held)
 
 

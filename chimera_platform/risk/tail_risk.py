@@ -36,6 +36,10 @@ def quantiles_record(level: float) -> np.ndarray[Any, Any]:
     return record
 
 
+SHORT_TAIL = 64
+"""Losses that a tail may have to be sorted into by insertion."""
+
+
 @record_kernel
 def order_statistic(values: Any, n: int, k: int) -> float:
     """Return the k-th smallest (from 0) of the first ``n`` values, which are rearranged: none after k is smaller.
@@ -61,19 +65,45 @@ def order_statistic(values: Any, n: int, k: int) -> float:
 
 
 @record_kernel
+def keep_largest_losses(returns: Any, n: int, scratch: Any, m: int) -> None:
+    """Leave the ``m`` largest of the ``n`` losses in ``scratch``, ascending; for an ``m`` that is small beside ``n``.
+
+    Hardly a loss moves anything once the first have been seen, so that processors guess the branch.
+    """
+    count = 0
+    for k in range(n):
+        loss = -returns[k]
+        if count < m:
+            j = count
+            while j > 0 and scratch[j - 1] > loss:
+                scratch[j] = scratch[j - 1]
+                j -= 1
+            scratch[j] = loss
+            count += 1
+        elif loss > scratch[0]:
+            j = 0
+            while j + 1 < m and scratch[j + 1] < loss:
+                scratch[j] = scratch[j + 1]
+                j += 1
+            scratch[j] = loss
+
+
+@record_kernel
 def loss_quantile(returns: Any, n: int, scratch: Any, level: float) -> float:
     """Return the ``level`` quantile of the losses, linear between order statistics as NumPy's; overwrites scratch."""
-    for k in range(n):
-        scratch[k] = -returns[k]
     position = level * (n - 1)
     k = math.floor(position)
     share = position - k
-    below = order_statistic(scratch, n, k)
-    if k + 1 >= n:
-        return below
-    above = scratch[k + 1]
-    for j in range(k + 2, n):
-        above = min(above, scratch[j])
+    if n - k <= SHORT_TAIL:
+        keep_largest_losses(returns, n, scratch, n - k)
+        below, above = float(scratch[0]), float(scratch[min(1, n - k - 1)])
+    else:
+        for j in range(n):
+            scratch[j] = -returns[j]
+        below = order_statistic(scratch, n, k)
+        above = below if k + 1 >= n else float(scratch[k + 1])
+        for j in range(k + 2, n):
+            above = min(above, float(scratch[j]))
     if share >= 0.5:
         return float(above - (above - below) * (1.0 - share))
     return float(below + (above - below) * share)
@@ -161,20 +191,23 @@ def next_variance(variance: float, value: float, decay: float) -> float:
 
 
 @record_kernel
-def scale_to_present(returns: Any, n: int, decay: float) -> None:
-    """Multiply each return by the present volatility over that in force before it, which starts at the mean square."""
+def scale_to_present(returns: Any, n: int, scratch: Any, decay: float) -> None:
+    """Multiply each return by the present volatility over that in force before it, which starts at the mean square.
+
+    The variances go to ``scratch`` (n,) first: their roots, which take longest, are then drawn several at a time.
+    """
     variance = mean_square(returns, n)
     for k in range(n):
-        value = returns[k]
-        returns[k] = value / math.sqrt(variance) if variance > 0.0 else 0.0
-        variance = next_variance(variance, value, decay)
+        scratch[k] = variance
+        variance = next_variance(variance, returns[k], decay)
     present = math.sqrt(variance)
     for k in range(n):
-        returns[k] *= present
+        scaled = returns[k] / math.sqrt(scratch[k]) * present
+        returns[k] = scaled if scratch[k] > 0.0 else 0.0
 
 
 @record_kernel
 def filtered_tail(returns: Any, n: int, scratch: Any, level: float, decay: float) -> tuple[float, float]:
     """Return the historical VaR and ES of the returns scaled to the present volatility; overwrites both arrays."""
-    scale_to_present(returns, n, decay)
+    scale_to_present(returns, n, scratch, decay)
     return historical_tail(returns, n, scratch, level)

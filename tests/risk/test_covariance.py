@@ -278,7 +278,7 @@ def test_the_intensity_equals_its_definition(seed: int, n: int, samples: int) ->
     deviations = np.sqrt(np.diag(s.moments))
     lower, upper = np.tril_indices(n, -1), np.triu_indices(n, 1)
     correlations = (s.moments / np.outer(deviations, deviations))[lower]
-    mean = max(correlations.sum() / s.moments[upper].sum(), -1.0 / (n - 1))
+    mean = min(max(correlations.sum() / s.moments[upper].sum(), -1.0 / (n - 1)), 1.0)
     effective = min(samples - 1, 2.0 / (1.0 - 0.5 ** (1.0 / 120.0)) - 1.0)
     assert s.portfolio["mean_correlation"][0] == pytest.approx(mean, rel=1e-9)
     expected = reference.intensity(correlations.tolist(), mean, effective)
