@@ -9,6 +9,7 @@ import numpy as np
 from pydantic import Field
 
 from chimera_platform.errors import DataError
+from chimera_platform.learning.boosting import train_boosted
 from chimera_platform.learning.dataset import Examples
 from chimera_platform.learning.model_inputs import MODEL_INPUT_NAMES
 from chimera_platform.learning.trees import Trees
@@ -63,49 +64,25 @@ def train_signal_model(
     DataError
         If either period has no examples or only one kind of outcome.
     """
-    import xgboost as xgb
-
     settings = settings or SignalModelSettings.model_validate({})
     for name, part in (("training", train), ("validation", validation)):
         if len(np.unique(part.won)) < 2:
             raise DataError(f"the {name} period has {len(part)} labelled intents, not both won and lost ones")
-    names = list(MODEL_INPUT_NAMES)
-    matrices = [
-        xgb.DMatrix(part.inputs.astype(np.float32), label=part.won, feature_names=names, nthread=settings.threads)
-        for part in (train, validation)
-    ]
-    losses: dict[str, dict[str, list[float]]] = {}
-    booster = xgb.train(
-        {
-            "objective": "binary:logistic",
-            "eval_metric": "logloss",
-            "tree_method": "hist",
-            "max_depth": settings.max_depth,
-            "learning_rate": settings.learning_rate,
-            "min_child_weight": settings.min_child_weight,
-            "subsample": settings.subsample,
-            "reg_lambda": settings.l2,
-            "seed": settings.seed,
-            "nthread": settings.threads,
-            "verbosity": 0,
-        },
-        matrices[0],
-        settings.rounds_max,
-        evals=[(matrices[0], "train"), (matrices[1], "validation")],
-        early_stopping_rounds=settings.early_stopping_rounds,
-        evals_result=losses,
-        verbose_eval=False,
+    boosted = train_boosted(
+        {"objective": "binary:logistic", "eval_metric": "logloss"},
+        MODEL_INPUT_NAMES,
+        (train.inputs, train.won),
+        (validation.inputs, validation.won),
+        settings,
     )
-    best = booster[: booster.best_iteration + 1]
-    best.set_attr(best_iteration=None, best_score=None)
-    model_json = bytes(best.save_raw("json"))
+    model_json = boosted.json
     trees = Trees.from_xgboost_json(model_json)
     threshold, curve = choose_threshold(trees.predict(validation.inputs), validation.net_bps, settings)
-    gain = best.get_score(importance_type="total_gain")
+    gain = boosted.booster.get_score(importance_type="total_gain")
     report = {
-        "rounds": booster.best_iteration + 1,
-        "train_logloss": np.round(losses["train"]["logloss"], 6).tolist(),
-        "validation_logloss": np.round(losses["validation"]["logloss"], 6).tolist(),
+        "rounds": boosted.rounds,
+        "train_logloss": np.round(boosted.losses["train"]["logloss"], 6).tolist(),
+        "validation_logloss": np.round(boosted.losses["validation"]["logloss"], 6).tolist(),
         "examples": {"train": len(train), "validation": len(validation)},
         "won_share": {"train": float(train.won.mean()), "validation": float(validation.won.mean())},
         "importance": {name: float(np.asarray(gain.get(name, 0.0))) for name in MODEL_INPUT_NAMES},

@@ -13,6 +13,7 @@ import numpy as np
 from pydantic import Field
 
 from chimera_platform.errors import DataError
+from chimera_platform.learning.boosting import train_boosted
 from chimera_platform.learning.labels import is_labelled
 from chimera_platform.learning.target_inputs import TARGET_INPUT_COUNT, TARGET_INPUT_NAMES, target_input_rows
 from chimera_platform.learning.trees import QUANTILE_REGRESSOR, Trees
@@ -115,8 +116,6 @@ def train_target_model(
     DataError
         If either period has too few examples, or the moves of the training period are all the same.
     """
-    import xgboost as xgb
-
     settings = settings or TargetModelSettings.model_validate({})
     for name, part in (("training", train), ("validation", validation)):
         if len(part) < EXAMPLES_MIN:
@@ -125,44 +124,22 @@ def train_target_model(
             )
     if np.ptp(train.move) == 0.0:
         raise DataError(f"all {len(train)} intents of the training period have the same best move")
-    names = list(TARGET_INPUT_NAMES)
-    matrices = [
-        xgb.DMatrix(part.inputs.astype(np.float32), label=part.move, feature_names=names, nthread=settings.threads)
-        for part in (train, validation)
-    ]
-    losses: dict[str, dict[str, list[float]]] = {}
-    booster = xgb.train(
-        {
-            "objective": QUANTILE_REGRESSOR,
-            "quantile_alpha": settings.quantile,
-            "tree_method": "hist",
-            "max_depth": settings.max_depth,
-            "learning_rate": settings.learning_rate,
-            "min_child_weight": settings.min_child_weight,
-            "subsample": settings.subsample,
-            "reg_lambda": settings.l2,
-            "seed": settings.seed,
-            "nthread": settings.threads,
-            "verbosity": 0,
-        },
-        matrices[0],
-        settings.rounds_max,
-        evals=[(matrices[0], "train"), (matrices[1], "validation")],
-        early_stopping_rounds=settings.early_stopping_rounds,
-        evals_result=losses,
-        verbose_eval=False,
+    boosted = train_boosted(
+        {"objective": QUANTILE_REGRESSOR, "quantile_alpha": settings.quantile},
+        TARGET_INPUT_NAMES,
+        (train.inputs, train.move),
+        (validation.inputs, validation.move),
+        settings,
     )
-    best = booster[: booster.best_iteration + 1]
-    best.set_attr(best_iteration=None, best_score=None)
-    model_json = bytes(best.save_raw("json"))
-    gain = best.get_score(importance_type="total_gain")
+    model_json = boosted.json
+    gain = boosted.booster.get_score(importance_type="total_gain")
     constant = float(np.quantile(train.move, settings.quantile))
     report = {
-        "rounds": booster.best_iteration + 1,
+        "rounds": boosted.rounds,
         "quantile": settings.quantile,
         "constant": constant,
-        "train_loss": np.round(losses["train"]["quantile"], 6).tolist(),
-        "validation_loss": np.round(losses["validation"]["quantile"], 6).tolist(),
+        "train_loss": np.round(boosted.losses["train"]["quantile"], 6).tolist(),
+        "validation_loss": np.round(boosted.losses["validation"]["quantile"], 6).tolist(),
         "examples": {"train": len(train), "validation": len(validation)},
         "importance": {name: float(np.asarray(gain.get(name, 0.0))) for name in TARGET_INPUT_NAMES},
     }
